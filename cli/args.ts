@@ -1,0 +1,379 @@
+/**
+ * The whole command line in one place (docs/adr/0001): verbs, options, help texts and completion. Nothing else imports
+ * the argument parser.
+ * @module
+ */
+import { merge, object, or } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional, withDefault } from "@optique/core/modifiers";
+import type { InferValue } from "@optique/core/parser";
+import { argument, command, constant, flag, option } from "@optique/core/primitives";
+import { choice, float, integer, string } from "@optique/core/valueparser";
+import { run } from "@optique/run";
+import { path } from "@optique/run/valueparser";
+import { VERSION } from "./version.ts";
+
+const json = object({
+  json: withDefault(
+    flag("--json", {
+      description: message`Print one JSON document on stdout; progress and logs go to stderr.`,
+    }),
+    false,
+  ),
+});
+const backend = object({
+  backend: withDefault(
+    option("--backend", choice(["auto", "webgpu", "wasm", "cpu"] as const), {
+      description: message`Tensor backend; auto takes a real GPU, otherwise wasm.`,
+    }),
+    "auto" as const,
+  ),
+});
+const seed = option("--seed", integer({ min: 0 }), {
+  description:
+    message`Seed of initialisation, of the order of public data and of synthetic data; never of noise, masks or keys.`,
+});
+type Metavar = "FILE" | "TEXT" | "DIR" | "RUN";
+const file = (metavar: Metavar) => path({ metavar, type: "file" });
+const folder = (metavar: Metavar) => path({ metavar, type: "directory" });
+
+const demo = command(
+  "demo",
+  merge(
+    object({
+      verb: constant("demo"),
+      data: optional(option("--data", folder("DIR"), {
+        description:
+          message`A fedkim-federation/1 folder; without it a synthetic federation is made and used.`,
+      })),
+      out: optional(
+        option("--out", folder("DIR"), { description: message`Folder of the run (default runs/<time>).` }),
+      ),
+      steps: optional(option("--steps", integer({ min: 1 }), { description: message`Aggregation steps.` })),
+      epsilon: withDefault(
+        option("--epsilon", float({ min: 0.01 }), { description: message`Budget of every privacy unit.` }),
+        8,
+      ),
+      delta: withDefault(option("--delta", float({ min: 1e-12, max: 0.5 })), 1e-5),
+      epochs: optional(
+        option("--epochs", integer({ min: 1 }), { description: message`Epochs of the M3OE injection.` }),
+      ),
+      port: withDefault(
+        option("--port", integer({ min: 0, max: 65535 }), {
+          description: message`Port; 0 takes a free one.`,
+        }),
+        0,
+      ),
+      task: optional(option("--task", string({ metavar: "NAME" }), {
+        description: message`Train and evaluate this task only.`,
+      })),
+      seed: withDefault(seed, 1),
+    }),
+    json,
+    backend,
+  ),
+  {
+    brief: message`Run the main job on this machine: an aggregator and four sites over HTTP.`,
+    description: message`Example: fedkim demo --data ../shared/data/federated`,
+  },
+);
+
+const aggregator = command(
+  "aggregator",
+  merge(
+    object({
+      verb: constant("aggregator"),
+      config: option("--config", file("FILE"), { description: message`TOML or JSON configuration.` }),
+      port: optional(option("--port", integer({ min: 0, max: 65535 }))),
+    }),
+    json,
+    backend,
+  ),
+  {
+    brief: message`Run the consortium's aggregator service.`,
+    description: message`Example: fedkim aggregator --config aggregator.toml`,
+  },
+);
+
+const client = command(
+  "client",
+  merge(
+    object({
+      verb: constant("client"),
+      config: option("--config", file("FILE"), { description: message`TOML or JSON configuration.` }),
+    }),
+    json,
+    backend,
+  ),
+  {
+    brief: message`Run a hospital's site worker; it opens no port.`,
+    description: message`Example: fedkim client --config site.toml`,
+  },
+);
+
+const enroll = command(
+  "enroll",
+  merge(
+    object({
+      verb: constant("enroll"),
+      site: optional(
+        option("--site", string({ metavar: "NAME" }), { description: message`Site to invite (consortium).` }),
+      ),
+      state: option("--state", folder("DIR"), {
+        description: message`State folder of the aggregator or of the site.`,
+      }),
+      url: optional(
+        option("--url", string({ metavar: "URL" }), {
+          description: message`URL that sites will reach (consortium).`,
+        }),
+      ),
+      invite: optional(option("--invite", string({ metavar: "TOKEN" }), {
+        description: message`Accept this invite (site): makes the identity and pins the aggregator's key.`,
+      })),
+    }),
+    json,
+  ),
+  {
+    brief: message`Invite a site, or accept an invite and pin the identities.`,
+    description:
+      message`Examples: fedkim enroll --state aggregator --site mercy --url https://fed.example.org; fedkim enroll --state site --invite TOKEN`,
+  },
+);
+
+const policy = command(
+  "policy",
+  merge(
+    object({
+      verb: constant("policy"),
+      state: option("--state", folder("DIR"), { description: message`State folder of the site.` }),
+      epsilon: optional(
+        option("--epsilon", float({ min: 0 }), { description: message`Largest epsilon of any unit.` }),
+      ),
+      delta: optional(option("--delta", float({ min: 0, max: 1 }))),
+      minimumSites: optional(option("--minimum-sites", integer({ min: 2 }), {
+        description: message`Smallest cohort whose sum may be revealed.`,
+      })),
+      tasks: optional(
+        option("--tasks", string({ metavar: "A,B" }), { description: message`Allowed tasks, or all.` }),
+      ),
+    }),
+    json,
+  ),
+  {
+    brief: message`Write and sign a site's policy, or show it.`,
+    description: message`Example: fedkim policy --state site --epsilon 8 --delta 1e-5 --minimum-sites 3`,
+  },
+);
+
+const privacyReport = command(
+  "privacy-report",
+  merge(
+    object({
+      verb: constant("privacy-report"),
+      source: argument(path({ metavar: "LEDGER_OR_RUN" }), {
+        description: message`A ledger file or a run folder.`,
+      }),
+      html: optional(option("--html", file("FILE"), { description: message`Write a self-contained page.` })),
+      markdown: optional(option("--markdown", file("FILE"), { description: message`Write Markdown.` })),
+      forecast: withDefault(
+        flag("--forecast", { description: message`Print the rounds that are left.` }),
+        false,
+      ),
+    }),
+    json,
+  ),
+  {
+    brief: message`Print the privacy budget report.`,
+    description: message`Example: fedkim privacy-report runs/latest --html report.html`,
+  },
+);
+
+const dataset = command(
+  "dataset",
+  or(
+    command(
+      "synthesize",
+      merge(
+        object({
+          verb: constant("dataset synthesize"),
+          dir: argument(folder("DIR"), { description: message`Folder to write.` }),
+          seed: withDefault(seed, 1),
+        }),
+        json,
+      ),
+      { description: message`Write a synthetic federation. Example: fedkim dataset synthesize demo-data` },
+    ),
+    command(
+      "inspect",
+      merge(object({ verb: constant("dataset inspect"), dir: argument(folder("DIR")) }), json),
+      {
+        description:
+          message`Check and describe a dataset or federation folder. Example: fedkim dataset inspect demo-data`,
+      },
+    ),
+  ),
+  { brief: message`Make or check fedkim-dataset/1 folders.` },
+);
+
+const foundation = command(
+  "foundation",
+  or(
+    command(
+      "inspect",
+      merge(object({ verb: constant("foundation inspect"), dir: argument(folder("DIR")) }), json, backend),
+      { description: message`Describe a checkpoint. Example: fedkim foundation inspect models/fedkim-mini` },
+    ),
+    command(
+      "generate",
+      merge(
+        object({
+          verb: constant("foundation generate"),
+          dir: argument(folder("DIR")),
+          prompt: argument(string({ metavar: "PROMPT" })),
+          tokens: withDefault(option("--tokens", integer({ min: 1, max: 512 })), 32),
+        }),
+        json,
+        backend,
+      ),
+      {
+        description:
+          message`Continue a prompt. Example: fedkim foundation generate models/fedkim-mini "what is anemia"`,
+      },
+    ),
+    command(
+      "pretrain",
+      merge(
+        object({
+          verb: constant("foundation pretrain"),
+          text: argument(file("TEXT"), {
+            description: message`JSON lines with question and answer, gzip allowed.`,
+          }),
+          dir: argument(folder("DIR"), { description: message`Checkpoint folder to write.` }),
+          minutes: withDefault(option("--minutes", float({ min: 0.05 })), 10),
+          seed: withDefault(seed, 1),
+        }),
+        json,
+        backend,
+      ),
+      {
+        description:
+          message`Train the small embedded decoder. Example: fedkim foundation pretrain medquad.jsonl.gz models/mine`,
+      },
+    ),
+  ),
+  { brief: message`Look at, talk to or train a decoder checkpoint.` },
+);
+
+const runAndData = object({
+  run: option("--run", folder("RUN"), { description: message`Folder of a finished run.` }),
+  data: option("--data", folder("DIR"), {
+    description: message`Part of a federation: a folder of dataset folders.`,
+  }),
+});
+
+const inject = command("inject", merge(object({ verb: constant("inject") }), runAndData, json, backend), {
+  brief: message`Inject a finished run's encoders into the decoder with M3OE.`,
+  description: message`Example: fedkim inject --run runs/latest --data public`,
+});
+
+const evaluate = command(
+  "evaluate",
+  merge(
+    object({
+      verb: constant("evaluate"),
+      task: optional(
+        option("--task", string({ metavar: "NAME" }), { description: message`This task only.` }),
+      ),
+    }),
+    runAndData,
+    json,
+    backend,
+  ),
+  {
+    brief: message`Metrics of a run on any dataset folder.`,
+    description: message`Example: fedkim evaluate --run runs/latest --data test --json`,
+  },
+);
+
+const verify = command(
+  "verify",
+  or(
+    command(
+      "accounting",
+      merge(object({ verb: constant("verify accounting"), file: argument(file("FILE")) }), json),
+      {
+        description:
+          message`Recompute a privacy-accounting file. Example: fedkim verify accounting golden.json --json`,
+      },
+    ),
+    command(
+      "decoder",
+      merge(object({ verb: constant("verify decoder"), dir: argument(folder("DIR")) }), json, backend),
+      {
+        description:
+          message`Compare a checkpoint with its expected values. Example: fedkim verify decoder vectors/llama`,
+      },
+    ),
+    command(
+      "m3oe",
+      merge(object({ verb: constant("verify m3oe"), file: argument(file("FILE")) }), json, backend),
+      {
+        description:
+          message`Compare gate and experts with a reference. Example: fedkim verify m3oe m3oe.safetensors`,
+      },
+    ),
+  ),
+  { brief: message`Recompute a reference file with this build.` },
+);
+
+const doctor = command(
+  "doctor",
+  merge(
+    object({
+      verb: constant("doctor"),
+      config: optional(
+        option("--config", file("FILE"), { description: message`Site configuration to check too.` }),
+      ),
+    }),
+    json,
+    backend,
+  ),
+  {
+    brief: message`Say what is wrong with this machine or site and what to do.`,
+    description: message`Example: fedkim doctor`,
+  },
+);
+
+const parser = or(
+  or(demo, aggregator, client, enroll, policy),
+  or(
+    privacyReport,
+    dataset,
+    foundation,
+    inject,
+    evaluate,
+  ),
+  or(verify, doctor),
+);
+
+/** What the user asked for: one shape per verb, told apart by `verb`. */
+export type Command = InferValue<typeof parser>;
+
+/** The options of one verb. */
+export type Options<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
+
+/** Parses the arguments; prints help, version, completion or a usage error and leaves the process on its own. */
+export function parseArguments(args: readonly string[]): Command {
+  return run(parser, {
+    programName: "fedkim",
+    args,
+    brief: message`Secure federation of medical encoders with privacy accounting.`,
+    help: "both",
+    version: { value: VERSION, option: true },
+    completion: "both",
+    showDefault: true,
+    showChoices: true,
+    errorExitCode: 2,
+    aboveError: "none",
+  });
+}

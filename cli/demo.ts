@@ -1,0 +1,192 @@
+import { join, resolve } from "node:path";
+import { FedKimError } from "../src/formats/errors.ts";
+import { readFederation } from "../src/local/mod.ts";
+import { synthesizeFederation } from "../src/local/synthesize/mod.ts";
+import { EMBEDDED_MODEL_FOLDER } from "../src/foundation/mod.ts";
+import {
+  acceptInvite,
+  encodeInvite,
+  EnrollmentBook,
+  type FederationResult,
+  readIdentity,
+  SITE_FILES,
+  writePolicy,
+} from "../src/federation/mod.ts";
+import type { Options } from "./args.ts";
+import { ChildProcess, selfCommand } from "./child_process.ts";
+import { describeResult, referenceOf } from "./demo_result.ts";
+import { federationReport, privacySummary } from "./federation_report.ts";
+import { renderHtml, renderTerminal } from "../src/dp/mod.ts";
+import { STAGES } from "./stages.ts";
+import { duration, out, paint, ProgressLine } from "./terminal.ts";
+import { untilInterrupted } from "./signals.ts";
+
+/** Seconds within which the aggregator must open its port. */
+const START_SECONDS = 60;
+
+/**
+ * `fedkim demo`: the main job on one machine, over the same processes, protocol and files as a real federation: one
+ * aggregator and one client process per site, each with its own state folder.
+ */
+export async function demo(options: Options<"demo">): Promise<void> {
+  const started = performance.now();
+  const signal = untilInterrupted();
+  const line = new ProgressLine(STAGES);
+  const run = resolve(
+    options.out ?? join("runs", new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19)),
+  );
+  const data = await federationData(options, run, line);
+  const children: ChildProcess[] = [];
+  try {
+    const { aggregator, url } = await startAggregator(options, run, data, line, children);
+    for (const site of data.sites) children.push(await startSite(options, run, site, url));
+    signal.addEventListener("abort", () => children.forEach((child) => child.stop()));
+    for (const child of children.slice(1)) {
+      child.exited.then((code) => {
+        if (code !== 0 && !signal.aborted) {
+          line.end();
+          out.note(paint("yellow", `${child.name} stopped with exit code ${code}: ${child.lastError}`));
+        }
+      });
+    }
+    const code = await aggregator.exited;
+    line.end();
+    if (code !== 0) throw failure(aggregator, code, run);
+    await Promise.all(children.map((child) => child.exited));
+    const result = JSON.parse(aggregator.stdout) as FederationResult;
+    const report = await federationReport(run);
+    await Deno.writeTextFile(join(run, "report.html"), renderHtml(report));
+    const seconds = (performance.now() - started) / 1000;
+    if (options.json) {
+      out.result(JSON.stringify({ run, seconds, privacy: await privacySummary(run), tasks: result.tasks }));
+      return;
+    }
+    out.result(renderTerminal(report));
+    out.result(describeResult(result, await referenceOf(data.dir)));
+    if (data.synthetic) {
+      out.result("The data are synthetic: these figures say nothing about any patient or hospital.");
+    }
+    out.result(
+      `\nDone in ${duration(seconds)}. Run folder: ${run}\nPrivacy report as a page: ${
+        join(run, "report.html")
+      }`,
+    );
+  } finally {
+    children.forEach((child) => child.stop());
+  }
+}
+
+/** Where the demo's data are. */
+interface DemoData {
+  readonly dir: string;
+  readonly synthetic: boolean;
+  readonly sites: readonly { readonly name: string; readonly folder: string }[];
+  readonly public: string;
+  readonly test: string;
+}
+
+async function federationData(options: Options<"demo">, run: string, line: ProgressLine): Promise<DemoData> {
+  const dir = options.data ?? join(run, "data");
+  if (options.data === undefined) {
+    out.note(
+      "No --data given: making a synthetic federation (simulated ECGs, vital signs, labs and phantoms; no real patient).",
+    );
+    await synthesizeFederation(dir, { seed: options.seed, onProgress: (event) => line.update(event) });
+  }
+  const federation = await readFederation(dir);
+  const sites = federation.sites.map(({ name, dir }) => ({ name, folder: dir }));
+  return {
+    dir,
+    synthetic: options.data === undefined,
+    sites,
+    public: federation.public,
+    test: federation.test,
+  };
+}
+
+async function startAggregator(
+  options: Options<"demo">,
+  run: string,
+  data: DemoData,
+  line: ProgressLine,
+  children: ChildProcess[],
+): Promise<{ aggregator: ChildProcess; url: string }> {
+  const config = {
+    federation: "demo",
+    listen: { hostname: "127.0.0.1", port: options.port },
+    state: join(run, "aggregator"),
+    run,
+    sites: data.sites.map((site) => site.name),
+    data: { public: data.public, test: data.test },
+    foundationModel: EMBEDDED_MODEL_FOLDER,
+    ...(options.task === undefined ? {} : { tasks: [options.task] }),
+    privacy: { epsilon: options.epsilon, delta: options.delta, neighboring: "add_or_remove_one" },
+    rounds: {
+      ...(options.steps === undefined ? {} : { steps: options.steps }),
+      phaseDeadlineMs: 20_000,
+      joinDeadlineMs: 120_000,
+    },
+    injection: options.epochs === undefined ? {} : { epochs: options.epochs },
+    seed: options.seed,
+    backend: options.backend,
+  };
+  const file = join(run, "aggregator.json");
+  await Deno.mkdir(run, { recursive: true });
+  await Deno.writeTextFile(file, JSON.stringify(config, null, 2));
+  const aggregator = new ChildProcess(
+    "aggregator",
+    selfCommand(["aggregator", "--config", file, "--json"]),
+    run,
+    (event) => {
+      if (event.event === "progress") line.update(event as unknown as Parameters<ProgressLine["update"]>[0]);
+    },
+  );
+  children.push(aggregator);
+  const listening = await Promise.race([
+    aggregator.waitFor("listening", START_SECONDS),
+    aggregator.exited.then((code) => {
+      throw failure(aggregator, code, run);
+    }),
+  ]);
+  return { aggregator, url: String(listening.url) };
+}
+
+/** Invites, enrolls and starts one site, as its hospital would. */
+async function startSite(
+  options: Options<"demo">,
+  run: string,
+  site: { readonly name: string; readonly folder: string },
+  url: string,
+): Promise<ChildProcess> {
+  const state = join(run, "sites", site.name);
+  const book = await EnrollmentBook.open(join(run, "aggregator"));
+  await acceptInvite(state, encodeInvite(await book.invite(site.name, url)));
+  await writePolicy(join(state, SITE_FILES.policy), {
+    format: "fedkim-policy/1",
+    site: site.name,
+    maxEpsilon: options.epsilon,
+    delta: options.delta,
+    neighboring: "add_or_remove_one",
+    minimumSites: 3,
+    colluders: 1,
+    allowedTasks: "all",
+  }, await readIdentity(join(state, SITE_FILES.identity)));
+  const file = join(state, "client.json");
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({ data: site.folder, state, backend: options.backend, reconnectSeconds: 20 }),
+  );
+  return new ChildProcess(site.name, selfCommand(["client", "--config", file]), run);
+}
+
+/** The aggregator's own error, passed on with its code. */
+function failure(aggregator: ChildProcess, status: number, run: string): FedKimError {
+  const error = aggregator.error;
+  return new FedKimError(
+    error?.code ?? "InternalError",
+    error?.message ?? `The aggregator stopped with exit code ${status}.`,
+    {
+      ...(error === undefined ? { remedy: `look at ${join(run, "logs", "aggregator.log")}` } : {}),
+    },
+  );
+}

@@ -1,0 +1,24 @@
+import { acceptInvite, encodeInvite, EnrollmentBook } from "../src/federation/mod.ts";
+import { FedKimError } from "../src/formats/errors.ts";
+import type { Options } from "./args.ts";
+import { out } from "./terminal.ts";
+
+/** `fedkim enroll`: invite a site (consortium) or accept an invite (site). */
+export async function enroll(options: Options<"enroll">): Promise<void> {
+  if (options.invite !== undefined) {
+    const accepted = await acceptInvite(options.state, options.invite);
+    if (options.json) out.result(JSON.stringify(accepted));
+    else {out.result(
+        `Enrolled as ${accepted.site} with ${accepted.url}. Next: fedkim policy --state ${options.state} --epsilon 8 --delta 1e-5 --minimum-sites 3`,
+      );}
+    return;
+  }
+  if (options.site === undefined || options.url === undefined) {
+    throw new FedKimError("ConfigError", "There is nothing to do.", {
+      needed: "--invite TOKEN at a site, or --site NAME and --url URL at the consortium",
+    });
+  }
+  const book = await EnrollmentBook.open(options.state);
+  const token = encodeInvite(await book.invite(options.site, options.url));
+  out.result(options.json ? JSON.stringify({ site: options.site, invite: token }) : token);
+}

@@ -1,0 +1,18 @@
+import { injectRun, openRun } from "../src/federation/mod.ts";
+import { selectBackend } from "../src/tensor/mod.ts";
+import type { Options } from "./args.ts";
+import { STAGES } from "./stages.ts";
+import { out, ProgressLine } from "./terminal.ts";
+
+/** `fedkim inject`: M3OE injection from a finished run's encoders on a public set. */
+export async function inject(options: Options<"inject">): Promise<void> {
+  await selectBackend(options.backend);
+  const line = new ProgressLine(STAGES);
+  const result = await injectRun(await openRun(options.run), options.data, (event) => line.update(event));
+  line.end();
+  out.result(
+    options.json
+      ? JSON.stringify(result)
+      : `Injected. Trained and frozen parameters: ${JSON.stringify(result.trainable)}`,
+  );
+}

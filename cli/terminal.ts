@@ -1,0 +1,104 @@
+import type { ProgressEvent } from "../src/formats/progress.ts";
+
+const encoder = new TextEncoder();
+
+/** Where a verb writes: results on stdout, everything else on stderr. */
+export const out = {
+  /** Writes a line to stdout. */
+  result(text: string): void {
+    Deno.stdout.writeSync(encoder.encode(`${text}\n`));
+  },
+  /** Writes a line to stderr. */
+  note(text: string): void {
+    Deno.stderr.writeSync(encoder.encode(`${text}\n`));
+  },
+};
+
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+
+/** Colours text for stderr when it is a terminal and NO_COLOR is not set. */
+export function paint(style: keyof typeof codes, text: string): string {
+  if (!Deno.stderr.isTerminal() || Deno.noColor) return text;
+  const [open, close] = codes[style];
+  return `\x1b[${open}m${text}\x1b[${close}m`;
+}
+
+/** Seconds as `1 m 05 s` or `12 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} m ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+/** Draws progress with ETA: one redrawn line on a terminal, a plain line every few seconds otherwise. */
+export class ProgressLine {
+  #stage = "";
+  #started = 0;
+  #printed = 0;
+  #dirty = false;
+
+  /** @param labels what to call each stage, by its name */
+  constructor(private readonly labels: Readonly<Record<string, string>> = {}) {}
+
+  /** Shows an event. */
+  update(event: ProgressEvent): void {
+    const now = performance.now();
+    if (event.stage !== this.#stage) {
+      this.end();
+      this.#stage = event.stage;
+      this.#started = now;
+      this.#printed = 0;
+    }
+    const terminal = Deno.stderr.isTerminal();
+    const finished = event.done >= event.total;
+    if (!finished && now - this.#printed < (terminal ? 100 : 5000)) return;
+    this.#printed = now;
+    const line = this.#render(event, (now - this.#started) / 1000);
+    if (terminal) {
+      Deno.stderr.writeSync(encoder.encode(`\r\x1b[2K${line}`));
+      this.#dirty = true;
+      if (finished) this.end();
+    } else {
+      out.note(line);
+    }
+  }
+
+  /** Ends the line, before other text is written. */
+  end(): void {
+    if (this.#dirty) out.note("");
+    this.#dirty = false;
+    this.#stage = "";
+  }
+
+  #render(event: ProgressEvent, elapsed: number): string {
+    const share = event.total === 0 ? 1 : Math.min(1, event.done / event.total);
+    const filled = Math.round(share * 20);
+    const bar = `${"█".repeat(filled)}${"░".repeat(20 - filled)}`;
+    const time = share >= 1
+      ? `in ${duration(elapsed)}`
+      : share > 0
+      ? `ETA ${duration(elapsed / share - elapsed)}`
+      : "ETA …";
+    const label = (this.labels[event.stage] ?? event.stage).padEnd(26);
+    const detail = event.detail === undefined ? "" : `  ${paint("dim", event.detail)}`;
+    return `${label} ${paint("cyan", bar)} ${event.done}/${event.total}  ${time}${detail}`;
+  }
+}
+
+/** A table with aligned columns; numbers to the right. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => (row[i] ?? "").length))
+  );
+  const numeric = header.map((_, i) => rows.every((row) => /^(-?[\d.,]+%?|[-–]|n\/a)?$/.test(row[i] ?? "")));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => (numeric[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join("  ")
+      .trimEnd();
+  return [line(header), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line)].join("\n");
+}

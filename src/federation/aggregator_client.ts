@@ -1,0 +1,125 @@
+import type { Identity } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
+import { HEADERS, signRequest } from "./request_auth.ts";
+import { fromProblem } from "./problem.ts";
+import type { Letter, LetterKind } from "./mailbox.ts";
+
+/** Statuses after which the same request may succeed later. */
+const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A site's outbound connection to its aggregator: signed requests, retried with jittered back-off. */
+export class AggregatorClient {
+  readonly #base: string;
+
+  /**
+   * @param url base URL of the aggregator
+   * @param identity the site's identity, which signs every request
+   * @param reconnectMs give up after so long without an answer
+   * @param signal stops everything
+   */
+  constructor(
+    url: string,
+    private readonly identity: Identity,
+    private readonly reconnectMs: number,
+    private readonly signal: AbortSignal,
+  ) {
+    this.#base = url.replace(/\/+$/, "");
+  }
+
+  /** Sends JSON and returns the JSON answer. */
+  async postJson<T>(path: string, value: unknown): Promise<T> {
+    const body = new TextEncoder().encode(JSON.stringify(value));
+    const response = await this.#request("POST", path, body, "application/json");
+    return await response.json() as T;
+  }
+
+  /** Sends a binary protocol message. */
+  async postBytes(path: string, body: Uint8Array): Promise<void> {
+    const response = await this.#request("POST", path, body, "application/octet-stream");
+    await response.body?.cancel();
+  }
+
+  /** Waits for the next letter after `after`; undefined when the poll ended without one. */
+  async nextLetter(after: number): Promise<Letter | undefined> {
+    const response = await this.#request("GET", `/v1/letters?after=${after}`);
+    if (response.status === 204) {
+      await response.body?.cancel();
+      return undefined;
+    }
+    const body = new Uint8Array(await response.arrayBuffer());
+    return {
+      sequence: Number(response.headers.get(HEADERS.sequence)),
+      kind: response.headers.get(HEADERS.kind) as LetterKind,
+      round: Number(response.headers.get(HEADERS.round)),
+      body,
+    };
+  }
+
+  /** Fetches an artefact and checks its hash. @throws FedKimError `AuthenticationError` when the bytes differ */
+  async artefact(hash: string): Promise<Uint8Array<ArrayBuffer>> {
+    const response = await this.#request("GET", `/v1/artefacts/${hash}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const found = sha256Hex(bytes);
+    if (found !== hash) {
+      throw new FedKimError("AuthenticationError", "An artefact is not what the plan names.", {
+        found: `SHA-256 ${found}`,
+        needed: hash,
+        remedy: "tell the consortium: the aggregator or a proxy changed the model",
+      });
+    }
+    return bytes;
+  }
+
+  async #request(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response> {
+    const deadline = Date.now() + this.reconnectMs;
+    for (let attempt = 0;; attempt++) {
+      this.signal.throwIfAborted();
+      try {
+        const headers = signRequest(this.identity, method, path, body ?? new Uint8Array());
+        if (type !== undefined) headers.set("content-type", type);
+        const response = await fetch(this.#base + path, {
+          method,
+          headers,
+          ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+          signal: this.signal,
+        });
+        if (response.ok) return response;
+        const problem = await response.json().catch(() => ({}));
+        if (!RETRIABLE.has(response.status) || Date.now() > deadline) {
+          throw fromProblem(problem, response.status);
+        }
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (error instanceof FedKimError) throw error;
+        if (Date.now() > deadline) {
+          throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
+            found: `${this.#base}: ${error instanceof Error ? error.message : String(error)}`,
+            remedy:
+              "check the address, the network and that the aggregator runs, then start the client again",
+            cause: error,
+          });
+        }
+      }
+      await pause(backoffMs(attempt), this.signal);
+    }
+  }
+}
+
+/** Exponential back-off from 50 ms to 5 s, with full jitter so that sites do not return all at once. */
+function backoffMs(attempt: number): number {
+  const spread = crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32;
+  return Math.min(5000, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + 0.5 * spread);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,130 @@
+import {
+  auroc,
+  federatedParameters,
+  flatten,
+  loadFederationPart,
+  type LocalWeights,
+  prepareFeatures,
+  taskScores,
+} from "../local/mod.ts";
+import { type InjectedModel, trainInjection } from "../m3oe/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import type { OnProgress } from "../formats/progress.ts";
+import { bestThreshold, evaluateModel, type TaskResult } from "./evaluation.ts";
+import { allSamples, taskText } from "./injection_samples.ts";
+import type { ModelBase, PublicStage } from "./public_stage.ts";
+import { isValidationPatient } from "./public_split.ts";
+
+/** Mean AUROC of the local task heads over the public validation split: the learning curve that is safe to publish. */
+export async function publicValidation(
+  stage: PublicStage,
+  weights: LocalWeights,
+): Promise<Record<string, number>> {
+  const curve: Record<string, number> = {};
+  for (const set of stage.data.sets) {
+    const features = stage.features.sets.get(set.name);
+    if (features === undefined) continue;
+    for (
+      const task of stage.tasks.filter((name) =>
+        set.manifest.tasks.some((candidate) => candidate.name === name)
+      )
+    ) {
+      const { scores, labels, records } = await taskScores(stage.spec, weights, features, task);
+      const held = [...records.keys()].filter((i) =>
+        isValidationPatient(set.name, set.records[records[i]].patient)
+      );
+      const value = auroc({ scores: held.map((i) => scores[i]), labels: held.map((i) => labels[i]) });
+      if (value !== undefined) curve[task] = value;
+    }
+  }
+  return curve;
+}
+
+/** Trains projectors and M3OE on public data around the frozen foundation model (paper, steps 1 to 3). */
+export async function injectKnowledge(
+  stage: Omit<PublicStage, "base" | "textTable">,
+  weights: LocalWeights,
+  options: { readonly seed: number; readonly epochs?: number | undefined },
+  onProgress: OnProgress,
+): Promise<{ readonly model: InjectedModel; readonly thresholds: Record<string, number> }> {
+  const samples = await allSamples(
+    stage.spec,
+    weights,
+    stage.data,
+    stage.features,
+    (task) => stage.tasks.includes(task.name),
+  );
+  const tasks = stage.data.sets.flatMap((set) => set.manifest.tasks).filter((task) =>
+    stage.tasks.includes(task.name)
+  );
+  const setOf = new Map(
+    stage.data.sets.flatMap((set) => set.manifest.tasks.map((task) => [task.name, set.name])),
+  );
+  const all = [...samples].flatMap(([task, list]) =>
+    list.map((item) => ({ ...item, set: setOf.get(task)! }))
+  );
+  const validation = all.filter((item) => isValidationPatient(item.set, item.patient)).map((item) =>
+    item.sample
+  );
+  const training = all.filter((item) => !isValidationPatient(item.set, item.patient)).map((item) =>
+    item.sample
+  );
+  const model = await trainInjection({
+    decoder: stage.decoder,
+    tokenizer: stage.tokenizer,
+    tasks: tasks.map(taskText),
+    samples: training,
+    validation,
+    seed: options.seed,
+    ...(options.epochs === undefined ? {} : { config: { epochs: options.epochs } }),
+    onStep: (p) =>
+      onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
+  });
+  const thresholds: Record<string, number> = {};
+  for (const { name } of tasks) {
+    const held = validation.filter((sample) => sample.task === name && typeof sample.label === "number");
+    if (held.length > 0) {
+      thresholds[name] = bestThreshold(
+        await model.score(held),
+        held.map((sample) => Number(sample.label)),
+      );
+    }
+  }
+  return { model, thresholds };
+}
+
+/** Metrics by task, with the task's role. */
+export type EvaluationResult = Record<string, TaskResult & { readonly role: "train" | "unseen" }>;
+
+/** Evaluates every task of a dataset folder, trained and unseen, with frozen encoders, model and thresholds. */
+export async function evaluateFolder(
+  folder: string,
+  stage: ModelBase,
+  weights: LocalWeights,
+  injected: { readonly model: InjectedModel; readonly thresholds: Readonly<Record<string, number>> },
+  onProgress: OnProgress,
+  only?: string,
+): Promise<EvaluationResult> {
+  const data = await loadFederationPart(folder);
+  const features = prepareFeatures(stage.spec, weights, data, stage.text);
+  const tasks = data.sets.flatMap((set) => set.manifest.tasks);
+  if (only !== undefined && !tasks.some((task) => task.name === only)) {
+    throw new FedKimError("UnknownTask", `No dataset of ${folder} defines the task ${only}.`, {
+      needed: tasks.map((task) => task.name).join(", "),
+    });
+  }
+  const wanted = (task: { name: string; role: string }) =>
+    only === undefined ? task.role === "unseen" || stage.tasks.includes(task.name) : task.name === only;
+  injected.model.addTasks(tasks.filter(wanted).map(taskText));
+  const samples = await allSamples(stage.spec, weights, data, features, wanted);
+  const results = await evaluateModel(injected.model, samples, injected.thresholds, onProgress);
+  const roles = new Map(tasks.map((task) => [task.name, task.role]));
+  return Object.fromEntries(
+    Object.entries(results).map(([task, result]) => [task, { ...result, role: roles.get(task)! }]),
+  );
+}
+
+/** The flat federated parameters of weights, and how many there are. */
+export function flatStart(stage: PublicStage): { readonly flat: Float64Array; readonly dimension: number } {
+  return { flat: flatten(stage.spec, stage.base), dimension: federatedParameters(stage.spec).dimension };
+}

@@ -1,0 +1,95 @@
+import { z } from "zod";
+import { type DpPlan, parsePlan } from "../dp/mod.ts";
+import type { LocalModelSpec } from "../local/mod.ts";
+import { type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
+import { fromHex, toHex } from "../formats/hex.ts";
+
+const LABEL = "fedkim/plan/1";
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+
+const PlanSchema = z.strictObject({
+  format: z.literal("fedkim-plan/1"),
+  federation: z.string(),
+  mode: z.literal("distributed"),
+  roster: z.array(z.strictObject({ site: z.string(), publicKey: hash })).min(3),
+  tasks: z.array(z.string()).min(1),
+  model: z.strictObject({ spec: z.unknown(), baseWeights: hash, textTable: hash }),
+  dp: z.unknown(),
+  secureAggregation: z.strictObject({
+    profile: z.literal("strict"),
+    threshold: z.number().int().min(2),
+    nMin: z.number().int().min(3),
+    colluders: z.number().int().min(1),
+    chunkCoordinates: z.number().int().min(16),
+  }),
+  unaccounted: z.array(z.strictObject({ name: z.string(), recipient: z.string(), why: z.string() })),
+});
+
+/**
+ * Everything that a federation will do, signed once by the aggregator before the first step: who takes part, which
+ * tasks and model, the whole differential-privacy schedule, and how sums are formed. Sites accept or refuse it as one.
+ */
+export interface FederationPlan extends Omit<z.infer<typeof PlanSchema>, "dp" | "model"> {
+  /** Noise, clipping, sampling and the schedule of events. */
+  readonly dp: DpPlan;
+  /** The local model: its description and the hashes of the artefacts that complete it. */
+  readonly model: {
+    /** Modalities, layers, tasks and federated parameters. */
+    readonly spec: LocalModelSpec;
+    /** SHA-256 of the public-pretrained weights (safetensors). */
+    readonly baseWeights: string;
+    /** SHA-256 of the tokenizer and embedding table that the text encoder uses. */
+    readonly textTable: string;
+  };
+}
+
+/** The plan's hash: SHA-256 over its canonical JSON, hexadecimal. Every step's configuration carries it. */
+export function federationPlanHash(plan: FederationPlan): string {
+  return sha256Hex(canonicalJson(plan));
+}
+
+/** The plan with the aggregator's signature, as bytes to send. */
+export function sealPlan(plan: FederationPlan, identity: Identity): Uint8Array {
+  const text = canonicalJson(plan);
+  const signature = signLabelled(identity, LABEL, new TextEncoder().encode(text));
+  return new TextEncoder().encode(JSON.stringify({ plan: JSON.parse(text), signature: toHex(signature) }));
+}
+
+/**
+ * Opens a sealed plan: checks the pinned aggregator's signature and recomputes every privacy number.
+ * @throws FedKimError `AuthenticationError` for a wrong signature, `PolicyRefused` or `FormatError` for a wrong plan
+ */
+export function openPlan(bytes: Uint8Array, aggregatorPublicKey: Uint8Array): FederationPlan {
+  let sealed: { plan?: unknown; signature?: unknown };
+  try {
+    sealed = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new FedKimError("FormatError", "The plan is not JSON.", { cause });
+  }
+  const signature = fromHex(String(sealed.signature));
+  const text = new TextEncoder().encode(canonicalJson(sealed.plan ?? null));
+  if (signature === undefined || !verifyLabelled(aggregatorPublicKey, LABEL, text, signature)) {
+    throw new FedKimError(
+      "AuthenticationError",
+      "The plan is not signed by the aggregator that this site enrolled with.",
+      {
+        remedy: "tell the consortium; do not enroll anew before its key is confirmed",
+      },
+    );
+  }
+  const parsed = PlanSchema.safeParse(sealed.plan);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new FedKimError("FormatError", "The plan does not have the form of this version.", {
+      found: `${issue.path.join(".")}: ${issue.message}`,
+      needed: "a fedkim-plan/1 of the same FedKIM version",
+    });
+  }
+  return {
+    ...parsed.data,
+    dp: parsePlan(parsed.data.dp),
+    model: { ...parsed.data.model, spec: parsed.data.model.spec as LocalModelSpec },
+  };
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { loadFederationPart, type LocalWeights, prepareFeatures } from "../local/mod.ts";
+import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
+import { loadInjection } from "../m3oe/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import type { OnProgress } from "../formats/progress.ts";
+import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
+import type { AggregatorConfig } from "./config.ts";
+import type { FederationPlan } from "./federation_plan.ts";
+import type { ModelBase } from "./public_stage.ts";
+import { RUN_FILES } from "./run_folder.ts";
+import { tokenEmbedding } from "./text_table.ts";
+import { readWeights } from "./weights_file.ts";
+
+/** A run whose aggregation is over, opened from its folder. */
+export interface FinishedRun extends ModelBase {
+  /** Its folder. */
+  readonly path: string;
+  /** The signed plan that it followed. */
+  readonly plan: FederationPlan;
+  /** The aggregator's configuration. */
+  readonly config: AggregatorConfig;
+  /** The aggregated encoders and decoders. */
+  readonly weights: LocalWeights;
+}
+
+/** Opens a run's folder. @throws FedKimError `ConfigError` where it is not a run that got through aggregation */
+export async function openRun(path: string): Promise<FinishedRun> {
+  const { plan, config } = await readRunJson<{ plan: FederationPlan; config: AggregatorConfig }>(path, "run");
+  const decoder = await loadDecoder(config.foundationModel);
+  const tokenizer = await loadTokenizer(config.foundationModel);
+  const table = await embeddingTable(decoder);
+  return {
+    path,
+    plan,
+    config,
+    decoder,
+    tokenizer,
+    text: tokenEmbedding(tokenizer, table.values, table.hiddenSize),
+    spec: plan.model.spec,
+    tasks: plan.tasks,
+    weights: await readWeights(join(path, RUN_FILES.weights)),
+  };
+}
+
+/** Metrics of a finished run on any dataset folder, with its saved injection and thresholds. */
+export async function evaluateRun(
+  run: FinishedRun,
+  folder: string,
+  onProgress: OnProgress,
+  task?: string,
+): Promise<EvaluationResult> {
+  const { thresholds } = await readRunJson<{ thresholds: Record<string, number> }>(run.path, "evaluation");
+  const model = await loadInjection(join(run.path, RUN_FILES.injection), run);
+  return await evaluateFolder(folder, run, run.weights, { model, thresholds }, onProgress, task);
+}
+
+/** Injects a finished run's encoders anew, on a public folder, and replaces the run's saved injection. */
+export async function injectRun(
+  run: FinishedRun,
+  folder: string,
+  onProgress: OnProgress,
+): Promise<{ readonly trainable: unknown }> {
+  const data = await loadFederationPart(folder);
+  const features = prepareFeatures(run.spec, run.weights, data, run.text);
+  const options = { seed: run.config.seed, epochs: run.config.injection.epochs };
+  const { model, thresholds } = await injectKnowledge(
+    { ...run, data, features },
+    run.weights,
+    options,
+    onProgress,
+  );
+  await model.save(join(run.path, RUN_FILES.injection));
+  const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));
+  await Deno.writeTextFile(
+    join(run.path, RUN_FILES.evaluation),
+    JSON.stringify({ ...old, thresholds, trainable: model.summary, tasks: undefined }, null, 2),
+  );
+  return { trainable: model.summary };
+}
+
+/** Reads a JSON file of a run's folder. @throws FedKimError `ConfigError` */
+export async function readRunJson<T>(path: string, name: "run" | "evaluation"): Promise<T> {
+  try {
+    return JSON.parse(await Deno.readTextFile(join(path, RUN_FILES[name])));
+  } catch (cause) {
+    throw new FedKimError("ConfigError", "The folder is not a finished run.", {
+      found: `no readable ${join(path, RUN_FILES[name])}`,
+      needed: "the folder that `fedkim demo` or `fedkim aggregator` wrote",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,123 @@
+import {
+  type EncodedModality,
+  encodeRecords,
+  type LocalModelSpec,
+  type LocalWeights,
+  type SiteData,
+  type SiteFeatures,
+  type SiteSet,
+} from "../local/mod.ts";
+import type { InjectionSample, TaskText } from "../m3oe/mod.ts";
+import type { TaskManifest } from "../formats/dataset_manifest.ts";
+
+/** The texts of a task that gate and prompt need. Open answers are generated, all others are yes or no. */
+export function taskText(task: TaskManifest): TaskText {
+  return {
+    name: task.name,
+    description: task.description,
+    modalityDescription: task.modalityDescription,
+    type: task.type === "open" ? "open" : "binary",
+  };
+}
+
+/** A sample with the row of its set that it was made from. */
+export interface LabelledSample {
+  /** What the foundation model sees. */
+  readonly sample: InjectionSample;
+  /** Who the record belongs to; decides the public validation split. */
+  readonly patient: string;
+}
+
+/**
+ * Turns records into samples for the foundation model: encoder tokens for each modality of the task (paper, step 1),
+ * text modalities as text, and the label. Records without a label for the task, or without any of its modalities, are
+ * left out.
+ * @param spec the local model
+ * @param weights the aggregated encoders
+ * @param data records
+ * @param features their cached stem features
+ * @param task the task, which belongs to the set `set`
+ */
+export async function samplesOf(
+  spec: LocalModelSpec,
+  weights: LocalWeights,
+  features: SiteFeatures,
+  set: SiteSet,
+  task: TaskManifest,
+  encoded: EncoderCache,
+): Promise<LabelledSample[]> {
+  const textual = new Set(
+    task.modalities.filter((modality) => set.manifest.modalities[modality].kind === "text"),
+  );
+  const encoders = task.modalities.filter((modality) => !textual.has(modality));
+  const tokens = await Promise.all(
+    encoders.map((modality) =>
+      encoded.get(
+        set.name,
+        modality,
+        () => encodeRecords(spec, weights, features.sets.get(set.name)!, modality),
+      )
+    ),
+  );
+  const note = [...textual].find((modality) => !task.question.includes(`{${modality}}`));
+  const samples: LabelledSample[] = [];
+  set.records.forEach((record, row) => {
+    const label = record.labels.get(task.name);
+    if (label === null || label === undefined) return;
+    if (encoders.length > 0 && tokens.every((modality) => modality.present[row] === 0)) return;
+    const text = note === undefined ? undefined : record.values.get(note);
+    samples.push({
+      patient: record.patient,
+      sample: {
+        task: task.name,
+        modalities: tokens.map((modality, i) => ({
+          modality: encoders[i],
+          count: modality.tokens,
+          tokens: rowOf(modality, row),
+        })),
+        question: record.questions.get(task.name) ?? task.question,
+        label: task.type === "open" ? String(label) : Number(label) > 0 ? 1 : 0,
+        ...(typeof text === "string" ? { text } : {}),
+      },
+    });
+  });
+  return samples;
+}
+
+/** Encodes each modality of each set once, however many tasks read it. */
+export class EncoderCache {
+  #cache = new Map<string, Promise<EncodedModality>>();
+
+  /** The encoded modality, made by `make` at the first call. */
+  get(set: string, modality: string, make: () => Promise<EncodedModality>): Promise<EncodedModality> {
+    const key = `${set}/${modality}`;
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const fresh = make();
+    this.#cache.set(key, fresh);
+    return fresh;
+  }
+}
+
+/** All samples of the given tasks, by task name. */
+export async function allSamples(
+  spec: LocalModelSpec,
+  weights: LocalWeights,
+  data: SiteData,
+  features: SiteFeatures,
+  wanted: (task: TaskManifest) => boolean,
+): Promise<Map<string, LabelledSample[]>> {
+  const cache = new EncoderCache();
+  const samples = new Map<string, LabelledSample[]>();
+  for (const set of data.sets) {
+    for (const task of set.manifest.tasks) {
+      if (wanted(task)) samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache));
+    }
+  }
+  return samples;
+}
+
+function rowOf(modality: EncodedModality, row: number): Float32Array {
+  const size = modality.tokens * modality.dEnc;
+  return modality.data.subarray(row * size, (row + 1) * size);
+}

@@ -1,0 +1,36 @@
+/**
+ * Rounds over the network. The aggregator (`serveAggregator`) offers a versioned HTTP API to which sites (`runSite`)
+ * only ever call out: they enroll with an invite, check the one signed plan against their own signed policy, and answer
+ * each aggregation step by long poll. Every request is signed; every artefact is fetched by its hash.
+ *
+ * The aggregator only ever adds masked vectors and sees their sum. After the last step it injects the aggregated
+ * encoders into the frozen foundation model on public data and evaluates trained and unseen tasks.
+ *
+ * @module
+ */
+export { serveAggregator } from "./aggregator_service.ts";
+export type { AggregatorServiceOptions } from "./aggregator_service.ts";
+export type { FederationResult } from "./aggregator.ts";
+export { AggregatorConfigSchema, checkConfig, ClientConfigSchema, readConfig } from "./config.ts";
+export type { AggregatorConfig, ClientConfig } from "./config.ts";
+export { EnrollmentBook } from "./enrollment_book.ts";
+export type { LedgerHead } from "./enrollment_book.ts";
+export { decodeInvite, encodeInvite } from "./invite.ts";
+export type { Invite } from "./invite.ts";
+export { acceptInvite } from "./site_enrollment.ts";
+export { readPolicy, writePolicy } from "./site_policy.ts";
+export type { SitePolicy } from "./site_policy.ts";
+export { readIdentity } from "./identity_file.ts";
+export { SITE_FILES } from "./site_state.ts";
+export { RUN_FILES } from "./run_folder.ts";
+export { runSite } from "./site_worker.ts";
+export type { SiteEvent, SiteWorkerOptions } from "./site_worker.ts";
+export { UNACCOUNTED_RELEASES } from "./unaccounted.ts";
+export type { UnaccountedReleaseNote } from "./unaccounted.ts";
+export { initServerOptimizer, serverStep } from "./server_optimizer.ts";
+export type { ServerOptimizerConfig, ServerOptimizerState } from "./server_optimizer.ts";
+export type { TaskResult } from "./evaluation.ts";
+export { evaluateRun, injectRun, openRun, readRunJson } from "./finished_run.ts";
+export type { FinishedRun } from "./finished_run.ts";
+export type { EvaluationResult } from "./aggregator_results.ts";
+export type { FederationPlan } from "./federation_plan.ts";

@@ -1,0 +1,45 @@
+import { type ErrorCode, FedKimError } from "../formats/errors.ts";
+
+/** An RFC 9457 problem document; `code` is the stable error code. */
+export interface Problem {
+  /** Reference to the code's paragraph in `docs/errors.md`. */
+  readonly type: string;
+  /** The stable code. */
+  readonly code: ErrorCode;
+  /** HTTP status. */
+  readonly status: number;
+  /** One clear sentence. */
+  readonly detail: string;
+}
+
+const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
+  ConfigError: 400,
+  FormatError: 400,
+  UnexpectedMessage: 409,
+  ProtocolAbort: 409,
+  BelowThreshold: 409,
+  AuthenticationError: 401,
+  PolicyRefused: 403,
+  BudgetExceeded: 403,
+  UnknownTask: 404,
+};
+
+/** Turns any error into a problem document; the text of unknown errors stays inside the process. */
+export function toProblem(error: unknown): Problem {
+  const known = error instanceof FedKimError;
+  const code: ErrorCode = known ? error.code : "InternalError";
+  return {
+    type: `docs/errors.md#${code.toLowerCase()}`,
+    code,
+    status: HTTP_STATUS[code] ?? 500,
+    detail: known ? error.message : "The aggregator met a defect of its own; its log says more.",
+  };
+}
+
+/** The error behind a problem document that the other side sent. */
+export function fromProblem(problem: Partial<Problem>, status: number): FedKimError {
+  return new FedKimError(
+    problem.code ?? "NetworkError",
+    problem.detail ?? `The aggregator answered ${status}.`,
+  );
+}

@@ -1,0 +1,124 @@
+import {
+  createSpec,
+  DEFAULT_TRAINING,
+  defaultClip,
+  federatedParameters,
+  loadFederationPart,
+  type LocalModelSpec,
+  type LocalWeights,
+  prepareFeatures,
+  pretrainOnPublic,
+  type SiteData,
+  type SiteFeatures,
+  type TokenEmbedding,
+} from "../local/mod.ts";
+import type { Decoder, TextTokenizer } from "../foundation/mod.ts";
+import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
+import { createPlan, type DpPlan } from "../dp/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import type { OnProgress } from "../formats/progress.ts";
+import type { AggregatorConfig } from "./config.ts";
+import { encodeTextTable, tokenEmbedding } from "./text_table.ts";
+
+/** What every later stage needs to read records: the foundation model and the local model around it. */
+export interface ModelBase {
+  /** The frozen foundation model. */
+  readonly decoder: Decoder;
+  /** Its tokenizer. */
+  readonly tokenizer: TextTokenizer;
+  /** Its embedding, as the sites' text encoder uses it. */
+  readonly text: TokenEmbedding;
+  /** The local model. */
+  readonly spec: LocalModelSpec;
+  /** Names of the tasks that are trained. */
+  readonly tasks: readonly string[];
+}
+
+/** What the server knows before any site has said a word: public data and encoders pre-trained on them. */
+export interface PublicStage extends ModelBase {
+  /** The public data. */
+  readonly data: SiteData;
+  /** The artefact that carries it to the sites. */
+  readonly textTable: Uint8Array<ArrayBuffer>;
+  /** Public-pretrained weights. */
+  readonly base: LocalWeights;
+  /** Stem features of the public data. */
+  readonly features: SiteFeatures;
+}
+
+/** Loads public data and foundation model, and pre-trains the encoders on public data (which costs no privacy). */
+export async function preparePublic(config: AggregatorConfig, onProgress: OnProgress): Promise<PublicStage> {
+  const data = await loadFederationPart(config.data.public);
+  const tasks = trainTasks(data, config.tasks);
+  const decoder = await loadDecoder(config.foundationModel);
+  const tokenizer = await loadTokenizer(config.foundationModel);
+  const table = await embeddingTable(decoder);
+  const text = tokenEmbedding(tokenizer, table.values, table.hiddenSize);
+  const spec = createSpec(data, tasks);
+  const base = await pretrainOnPublic(spec, data, text, {
+    seed: config.seed,
+    onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
+  });
+  const textTable = await encodeTextTable(config.foundationModel, table);
+  const features = prepareFeatures(spec, base, data, text);
+  return { data, decoder, tokenizer, text, textTable, spec, base, features, tasks };
+}
+
+/** The tasks to train: those that the configuration names, or every task whose role is `train`. */
+export function trainTasks(data: SiteData, wanted: readonly string[] | undefined): string[] {
+  const known = data.sets.flatMap((set) => set.manifest.tasks);
+  for (const name of wanted ?? []) {
+    const task = known.find((candidate) => candidate.name === name);
+    if (task?.role === "train") continue;
+    throw new FedKimError("UnknownTask", `The task ${name} cannot be trained.`, {
+      found: task === undefined
+        ? "no dataset of the public part defines it"
+        : "its role is unseen: it is never trained",
+      needed: known.filter((candidate) => candidate.role === "train").map((candidate) => candidate.name).join(
+        ", ",
+      ),
+    });
+  }
+  return wanted === undefined
+    ? known.filter((task) => task.role === "train").map((task) => task.name)
+    : [...wanted];
+}
+
+/** The differential-privacy plan that a configuration asks for. */
+export function makeDpPlan(config: AggregatorConfig, stage: PublicStage): DpPlan {
+  const clip = defaultClip(stage.spec);
+  const trained = stage.data.sets.filter((set) =>
+    set.manifest.tasks.some((task) => stage.tasks.includes(task.name))
+  );
+  const unknown = Object.keys({ ...config.privacy.samplingRate, ...config.privacy.maxGradNorm })
+    .filter((name) => !trained.some((set) => set.name === name));
+  if (unknown.length > 0) {
+    throw new FedKimError(
+      "ConfigError",
+      "The configuration sets rates or norms for sets that are not trained.",
+      {
+        found: unknown.join(", "),
+        needed: trained.map((set) => set.name).join(", "),
+      },
+    );
+  }
+  return createPlan({
+    populations: trained.map((set) => ({
+      name: set.name,
+      unit: set.manifest.privacyUnit,
+      samplingRate: config.privacy.samplingRate?.[set.name] ?? DEFAULT_TRAINING.samplingRate,
+      maxGradNorm: config.privacy.maxGradNorm?.[set.name] ?? clip.get(set.name)!,
+    })),
+    setsAreDisjoint: true,
+    neighboring: config.privacy.neighboring,
+    steps: config.rounds.steps ?? DEFAULT_TRAINING.steps,
+    dimension: federatedParameters(stage.spec).dimension,
+    cohort: { n: config.sites.length, nMin: config.rounds.minimumSites, colluders: config.privacy.colluders },
+    maxUnitsPerStep: MAX_UNITS_PER_STEP,
+    delta: config.privacy.delta,
+    target: { epsilon: config.privacy.epsilon },
+  });
+}
+
+/** Public bound on the units sampled in one step over all sites; only the integer ring's size depends on it. */
+const MAX_UNITS_PER_STEP = 4096;

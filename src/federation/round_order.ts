@@ -1,0 +1,96 @@
+import { z } from "zod";
+import {
+  decodeRoundConfig,
+  encodeRoundConfig,
+  type Enrolled,
+  enrolledHash,
+  type Identity,
+  makeRoundConfig,
+  type RoundConfig,
+  signLabelled,
+  verifyLabelled,
+} from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { fromHex, toHex } from "../formats/hex.ts";
+import { type FederationPlan, federationPlanHash } from "./federation_plan.ts";
+
+const LABEL = "fedkim/round/1";
+const OrderSchema = z.strictObject({
+  format: z.literal("fedkim-round/1"),
+  config: z.string(),
+  signature: z.string(),
+});
+
+/** Keys of every site of a plan, as secure aggregation wants them. */
+export function rosterOf(plan: FederationPlan): Enrolled {
+  return new Map(plan.roster.map((entry) => [entry.site, fromHex(entry.publicKey)!]));
+}
+
+/**
+ * The secure-aggregation configuration of one step: everything but step number and model comes from the signed plan,
+ * so that no later message can weaken it.
+ */
+export function roundConfigOf(plan: FederationPlan, round: number, modelHash: string): RoundConfig {
+  const { profile, threshold, nMin, colluders, chunkCoordinates } = plan.secureAggregation;
+  return makeRoundConfig({
+    taskId: plan.federation,
+    roundId: round,
+    profile,
+    graph: { kind: "full" },
+    threshold,
+    nMin,
+    nMax: plan.roster.length,
+    colluders,
+    enrolledHash: enrolledHash(rosterOf(plan)),
+    modelHash: fromHex(modelHash)!,
+    planHash: fromHex(federationPlanHash(plan))!,
+    dimension: plan.dp.request.dimension,
+    ringBits: plan.dp.encoding.ringBits,
+    wireForm: "word32",
+    chunkCoordinates,
+    coordinateBound: plan.dp.encoding.coordinateLimit,
+  });
+}
+
+/** The signed order for one step, as bytes to send. */
+export function sealRoundOrder(config: RoundConfig, identity: Identity): Uint8Array {
+  const bytes = encodeRoundConfig(config);
+  const order: z.infer<typeof OrderSchema> = {
+    format: "fedkim-round/1",
+    config: toHex(bytes),
+    signature: toHex(signLabelled(identity, LABEL, bytes)),
+  };
+  return new TextEncoder().encode(JSON.stringify(order));
+}
+
+/**
+ * Opens a round order: checks the aggregator's signature and that the configuration is exactly the one that the plan
+ * gives for this step and model.
+ * @throws FedKimError `AuthenticationError` or `PolicyRefused`
+ */
+export function openRoundOrder(
+  bytes: Uint8Array,
+  aggregatorPublicKey: Uint8Array,
+  plan: FederationPlan,
+): RoundConfig {
+  const order = OrderSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  const config = fromHex(order.config);
+  const signature = fromHex(order.signature);
+  if (
+    config === undefined || signature === undefined ||
+    !verifyLabelled(aggregatorPublicKey, LABEL, config, signature)
+  ) {
+    throw new FedKimError("AuthenticationError", "A round order is not signed by this site's aggregator.");
+  }
+  const decoded = decodeRoundConfig(config);
+  const wanted = encodeRoundConfig(roundConfigOf(plan, decoded.roundId, toHex(decoded.modelHash)));
+  if (toHex(wanted) !== order.config || decoded.roundId < 1 || decoded.roundId > plan.dp.request.steps) {
+    throw new FedKimError("PolicyRefused", "A round order does not follow the plan.", {
+      reason: "order_not_in_plan",
+      found: `step ${decoded.roundId}`,
+      needed: `a step from 1 to ${plan.dp.request.steps} with the plan's own parameters`,
+      remedy: "tell the consortium",
+    });
+  }
+  return decoded;
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { writeDurable } from "../formats/durable_file.ts";
+
+/** File names inside a run's folder. */
+export const RUN_FILES = {
+  run: "run.json",
+  metrics: "metrics.jsonl",
+  checkpoints: "checkpoints",
+  weights: "checkpoints/encoders.safetensors",
+  injection: "checkpoints/injection",
+  evaluation: "evaluation.json",
+  report: "report.html",
+} as const;
+
+/** The output folder of a run: plan, metrics, checkpoints and results. */
+export class RunFolder {
+  private constructor(
+    /** Path of the folder. */
+    readonly path: string,
+  ) {}
+
+  /** Makes the folder. */
+  static async create(path: string): Promise<RunFolder> {
+    await Deno.mkdir(join(path, RUN_FILES.checkpoints), { recursive: true });
+    return new RunFolder(path);
+  }
+
+  /** Path of one of its files. */
+  file(name: keyof typeof RUN_FILES): string {
+    return join(this.path, RUN_FILES[name]);
+  }
+
+  /** Appends a line to `metrics.jsonl`. Only sums, public validation results and timings belong here. */
+  async metric(line: Readonly<Record<string, unknown>>): Promise<void> {
+    await Deno.writeTextFile(this.file("metrics"), `${JSON.stringify(line)}\n`, { append: true });
+  }
+
+  /** Writes a JSON file of the run. */
+  async json(name: keyof typeof RUN_FILES, value: unknown): Promise<void> {
+    await writeDurable(this.file(name), JSON.stringify(value, null, 2), 0o644);
+  }
+}

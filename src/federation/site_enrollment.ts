@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { signLabelled } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { toHex } from "../formats/hex.ts";
+import { ENROLL_LABEL } from "./enrollment_book.ts";
+import { createIdentity, exists, readIdentity } from "./identity_file.ts";
+import { decodeInvite } from "./invite.ts";
+import { fromProblem } from "./problem.ts";
+import { pinAggregator, SITE_FILES } from "./site_state.ts";
+
+/**
+ * Accepts an invite: makes the site's identity, pins the aggregator's key and enrolls the public key. May be repeated
+ * with the same invite after a lost connection.
+ * @param stateFolder the site's state folder
+ * @param token the invite's text
+ * @returns the site's name and the aggregator's URL
+ */
+export async function acceptInvite(
+  stateFolder: string,
+  token: string,
+): Promise<{ site: string; url: string }> {
+  const invite = decodeInvite(token);
+  const path = join(stateFolder, SITE_FILES.identity);
+  const identity = await exists(path) ? await readIdentity(path) : await createIdentity(path, invite.site);
+  if (identity.id !== invite.site) {
+    throw new FedKimError("ConfigError", "The invite is for another site.", {
+      found: `invite for ${invite.site}, identity of ${identity.id}`,
+      remedy: "use another state folder",
+    });
+  }
+  const publicKey = toHex(identity.publicKey);
+  const statement = new TextEncoder().encode(`${invite.site}\n${invite.secret}\n${publicKey}`);
+  let response: Response;
+  try {
+    response = await fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        site: invite.site,
+        secret: invite.secret,
+        publicKey,
+        signature: toHex(signLabelled(identity, ENROLL_LABEL, statement)),
+      }),
+    });
+  } catch (cause) {
+    throw new FedKimError("NetworkError", "The aggregator of the invite cannot be reached.", {
+      found: invite.url,
+      remedy: "check the network and that the aggregator runs, then accept the invite again",
+      cause,
+    });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw fromProblem(answer, response.status);
+  await pinAggregator(stateFolder, invite);
+  return { site: invite.site, url: invite.url };
+}

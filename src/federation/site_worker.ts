@@ -1,0 +1,231 @@
+import { join } from "node:path";
+import { openLedger } from "../dp/mod.ts";
+import { loadFederationPart, type SiteData } from "../local/mod.ts";
+import { type Identity, SecAggClient, type SecAggClientOptions } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { fromHex, toHex } from "../formats/hex.ts";
+import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
+import { AggregatorClient } from "./aggregator_client.ts";
+import { cachedArtefact } from "./artefact_cache.ts";
+import type { ClientConfig } from "./config.ts";
+import { federationPlanHash, openPlan } from "./federation_plan.ts";
+import { decodeFlat } from "./flat_model.ts";
+import { readIdentity } from "./identity_file.ts";
+import { checkCountersignedHead, type CountersignedHead } from "./ledger_head.ts";
+import type { Letter } from "./mailbox.ts";
+import { gatePlan } from "./plan_gate.ts";
+import { openRoundOrder, rosterOf } from "./round_order.ts";
+import { readTextTable } from "./text_table.ts";
+import { readWeights } from "./weights_file.ts";
+import { readPolicy, type SitePolicy } from "./site_policy.ts";
+import { type PinnedAggregator, readPinnedAggregator, SITE_FILES, SiteProgress } from "./site_state.ts";
+import { prepareTraining, stepContribution, type TrainingSite } from "./site_training.ts";
+
+/** What a site worker says about itself, locally; nothing of it is sent. */
+export type SiteEvent =
+  | { readonly kind: "joined"; readonly aggregator: string }
+  | { readonly kind: "accepted"; readonly planHash: string; readonly steps: number }
+  | { readonly kind: "step"; readonly round: number; readonly steps: number; readonly nonFinite: number }
+  | { readonly kind: "aborted"; readonly round: number; readonly reason: string }
+  | { readonly kind: "finished"; readonly steps: number };
+
+/** What a site worker needs. */
+export interface SiteWorkerOptions {
+  /** Its configuration. */
+  readonly config: ClientConfig;
+  /** Receives local events. */
+  readonly onEvent: (event: SiteEvent) => void;
+  /** Stops the worker; the ledger stays consistent. */
+  readonly signal: AbortSignal;
+  /** Source of keys, masks, sampling and noise (default: the operating system's CSPRNG). */
+  readonly randomBytes?: RandomBytes;
+  /** Makes the secure-aggregation client of a step (default: the product's own). */
+  readonly createClient?: (options: SecAggClientOptions) => SecAggClient;
+}
+
+/** Everything that stays the same while the worker runs. */
+interface Site {
+  readonly options: SiteWorkerOptions;
+  readonly identity: Identity;
+  readonly pinned: PinnedAggregator;
+  readonly policy: SitePolicy;
+  readonly data: SiteData;
+  readonly ledger: Awaited<ReturnType<typeof openLedger>>;
+  readonly progress: SiteProgress;
+  readonly connection: AggregatorClient;
+  readonly randomBytes: RandomBytes;
+}
+
+/** A step in progress. */
+interface ActiveStep {
+  readonly round: number;
+  readonly client: SecAggClient;
+}
+
+/**
+ * Runs a site until the federation is over: joins, checks the plan against the site's own policy, and answers each
+ * step. Opens no port. The ledger is charged, durably, before anything of a step leaves the site.
+ * @throws FedKimError with the code of whatever stopped it
+ */
+export async function runSite(options: SiteWorkerOptions): Promise<void> {
+  const { config } = options;
+  const path = (file: keyof typeof SITE_FILES) => join(config.state, SITE_FILES[file]);
+  const identity = await readIdentity(path("identity"));
+  const pinned = await readPinnedAggregator(config.state);
+  const policy = await readPolicy(path("policy"), identity);
+  const data = await loadFederationPart(config.data);
+  const ledger = await openLedger(path("ledger"), {
+    site: identity.id,
+    budgets: data.sets.map((set) => ({
+      population: set.name,
+      unit: set.manifest.privacyUnit,
+      neighboring: policy.neighboring,
+      epsilon: policy.maxEpsilon,
+      delta: policy.delta,
+    })),
+  });
+  try {
+    await serve({
+      options,
+      identity,
+      pinned,
+      policy,
+      data,
+      ledger,
+      progress: await SiteProgress.open(config.state),
+      connection: new AggregatorClient(pinned.url, identity, config.reconnectSeconds * 1000, options.signal),
+      randomBytes: options.randomBytes ?? cryptoRandomBytes,
+    });
+  } finally {
+    ledger.close();
+  }
+}
+
+async function serve(site: Site): Promise<void> {
+  let after = await join_(site);
+  let training: TrainingSite | undefined;
+  let step: ActiveStep | undefined;
+  let steps = 0;
+  for (;;) {
+    const letter = await site.connection.nextLetter(after);
+    if (letter === undefined) continue;
+    after = letter.sequence;
+    if (letter.kind === "plan") {
+      training = await acceptPlan(site, letter);
+    } else if (letter.kind === "round") {
+      step = await beginStep(site, required(training), letter);
+      steps++;
+    } else if (letter.kind === "secagg") {
+      if (step?.round === letter.round) step = await answer(site, step, letter);
+    } else if (letter.kind === "abort") {
+      step = undefined;
+      site.options.onEvent({
+        kind: "aborted",
+        round: letter.round,
+        reason: new TextDecoder().decode(letter.body),
+      });
+    } else {
+      site.options.onEvent({ kind: "finished", steps });
+      return;
+    }
+  }
+}
+
+/** Joins and guards against roll-back: the countersigned head must be in this site's ledger. */
+async function join_(site: Site): Promise<number> {
+  const answer = await site.connection.postJson<{ head: CountersignedHead | null; newest: number }>(
+    "/v1/join",
+    {
+      head: site.ledger.head(),
+    },
+  );
+  if (answer.head !== null) {
+    checkCountersignedHead(answer.head, site.identity.id, fromHex(site.pinned.publicKey)!);
+    site.ledger.requireHead({ sequence: answer.head.sequence, hash: answer.head.hash });
+  }
+  site.options.onEvent({ kind: "joined", aggregator: site.pinned.url });
+  return answer.newest;
+}
+
+async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
+  try {
+    const plan = openPlan(letter.body, fromHex(site.pinned.publicKey)!);
+    const sets = site.data.sets.map((set) => set.name);
+    gatePlan(plan, site.policy, site.identity, sets);
+    const fetched = (hash: string) => cachedArtefact(site.options.config.state, hash, site.connection);
+    const base = await readWeights(await fetched(plan.model.baseWeights));
+    const text = await readTextTable(await fetched(plan.model.textTable));
+    const training = prepareTraining(plan, base, site.data, text);
+    const planHash = federationPlanHash(plan);
+    await site.ledger.commit({ planHash, schedules: eventsOf(training) });
+    await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true });
+    site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps });
+    return training;
+  } catch (error) {
+    // Only the code travels: why a site refuses is the site's own business.
+    const code = error instanceof FedKimError ? error.code : "InternalError";
+    await site.connection.postJson("/v1/plan/answer", { planHash: "", accepted: false, code }).catch(
+      () => {},
+    );
+    throw error;
+  }
+}
+
+/** Charges the ledger, then opens the step with fresh keys; training runs while the others exchange theirs. */
+async function beginStep(site: Site, training: TrainingSite, letter: Letter): Promise<ActiveStep> {
+  const { plan } = training;
+  const config = openRoundOrder(letter.body, fromHex(site.pinned.publicKey)!, plan);
+  const planHash = federationPlanHash(plan);
+  await site.progress.begin(planHash, config.roundId);
+  const charges = eventsOf(training).map(({ population, step }) => ({ population, event: step }));
+  await site.ledger.charge({ planHash, round: config.roundId, charges });
+  const createClient = site.options.createClient ?? ((options) => new SecAggClient(options));
+  const client = createClient({
+    config,
+    identity: site.identity,
+    enrolled: rosterOf(plan),
+    random: site.randomBytes,
+    input: async () => {
+      const bytes = await site.connection.artefact(toHex(config.modelHash));
+      const flat = decodeFlat(bytes, config.dimension);
+      const { vector, nonFinite } = await stepContribution(training, flat, site.randomBytes);
+      site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps, nonFinite });
+      return vector;
+    },
+  });
+  await site.connection.postBytes(`/v1/rounds/${config.roundId}/messages`, client.begin());
+  return { round: config.roundId, client };
+}
+
+/** Answers a protocol message; a step that lost too many sites is over, any other abort stops the worker. */
+async function answer(site: Site, step: ActiveStep, letter: Letter): Promise<ActiveStep | undefined> {
+  const next = await step.client.receive(letter.body);
+  try {
+    for (const message of next.outbound) {
+      await site.connection.postBytes(`/v1/rounds/${step.round}/messages`, message);
+    }
+  } catch (error) {
+    // The step went on without this site, e.g. after a pause; its charge stays.
+    if (!(error instanceof FedKimError) || error.code !== "UnexpectedMessage") throw error;
+    site.options.onEvent({ kind: "aborted", round: step.round, reason: error.message });
+    return undefined;
+  }
+  if (next.kind === "next") return step;
+  if (next.error.code !== "BelowThreshold") throw next.error;
+  site.options.onEvent({ kind: "aborted", round: step.round, reason: next.error.message });
+  return undefined;
+}
+
+/** Events of the populations that this site holds. */
+function eventsOf(training: TrainingSite): FederationEvents {
+  return training.plan.dp.events.filter((event) => training.populations.includes(event.population));
+}
+
+type FederationEvents = TrainingSite["plan"]["dp"]["events"];
+
+function required(training: TrainingSite | undefined): TrainingSite {
+  if (training !== undefined) return training;
+  throw new FedKimError("UnexpectedMessage", "A step was ordered before a plan was accepted.", {
+    remedy: "tell the consortium",
+  });
+}

@@ -1,0 +1,57 @@
+import { encodeSafetensors, openSafetensors, readFloats } from "../formats/safetensors.ts";
+import { FedKimError } from "../formats/errors.ts";
+import type { TokenEmbedding } from "../local/mod.ts";
+import { loadTokenizer, type TextTokenizer } from "../foundation/mod.ts";
+
+/** Tokens of a text beyond this many are not read by the local text encoder. */
+const MAX_TOKENS = 64;
+const TENSOR = "embedding";
+const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"] as const;
+
+/** The text encoder's input: the foundation model's frozen embedding behind its tokenizer. */
+export function tokenEmbedding(
+  tokenizer: TextTokenizer,
+  table: Float32Array,
+  dimension: number,
+): TokenEmbedding {
+  return {
+    dimension,
+    embed: (text) => {
+      const ids = tokenizer.encode(text).slice(0, MAX_TOKENS);
+      const rows = new Float32Array(ids.length * dimension);
+      ids.forEach((id, i) => rows.set(table.subarray(id * dimension, (id + 1) * dimension), i * dimension));
+      return rows;
+    },
+  };
+}
+
+/**
+ * The artefact that carries tokenizer and embedding to the sites: one safetensors file, the tokenizer's files in its
+ * metadata.
+ * @param folder the foundation model's folder
+ * @param table its embedding, `[vocabSize, hiddenSize]`
+ */
+export async function encodeTextTable(
+  folder: string,
+  table: { readonly vocabSize: number; readonly hiddenSize: number; readonly values: Float32Array },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const metadata: Record<string, string> = {};
+  for (const name of TOKENIZER_FILES) metadata[name] = await Deno.readTextFile(`${folder}/${name}`);
+  const shape = [table.vocabSize, table.hiddenSize];
+  return encodeSafetensors(new Map([[TENSOR, { dtype: "F32", shape, values: table.values }]]), metadata);
+}
+
+/** Reads the artefact that {@link encodeTextTable} wrote. @throws FedKimError `FormatError` */
+export async function readTextTable(path: string): Promise<TokenEmbedding> {
+  const archive = await openSafetensors(path);
+  const tensor = archive.tensors.get(TENSOR);
+  if (tensor === undefined || tensor.shape.length !== 2) {
+    throw new FedKimError("FormatError", "The text table of the plan is malformed.", { found: path });
+  }
+  const folder = `${path}.tokenizer`;
+  await Deno.mkdir(folder, { recursive: true });
+  for (const name of TOKENIZER_FILES) {
+    await Deno.writeTextFile(`${folder}/${name}`, archive.metadata[name] ?? "{}");
+  }
+  return tokenEmbedding(await loadTokenizer(folder), await readFloats(tensor), tensor.shape[1]);
+}
