@@ -1,6 +1,7 @@
 import { decodeSum } from "../dp/mod.ts";
 import { unflatten } from "../local/mod.ts";
 import { defaultThreshold } from "../secure_agg/mod.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
@@ -258,6 +259,9 @@ export class Aggregator implements AggregatorDesk {
         round,
         sites: outcome.survivors.length,
         transcript: toHex(outcome.transcript),
+        sumHash: sha256Hex(
+          new Uint8Array(outcome.sum.buffer, outcome.sum.byteOffset, outcome.sum.byteLength),
+        ),
       });
       if (round % Math.ceil(steps / VALIDATIONS) === 0 || round === steps) {
         detail = await this.#validate(stage, flat, round);

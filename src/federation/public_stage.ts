@@ -54,7 +54,7 @@ export async function preparePublic(config: AggregatorConfig, onProgress: OnProg
   const tokenizer = await loadTokenizer(config.foundationModel);
   const table = await embeddingTable(decoder);
   const text = tokenEmbedding(tokenizer, table.values, table.hiddenSize);
-  const spec = createSpec(data, tasks);
+  const spec = createSpec(data, tasks, { tokenDimension: table.hiddenSize });
   const base = await pretrainOnPublic(spec, data, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),

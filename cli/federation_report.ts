@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import {
+  buildReport,
+  type LedgerStatus,
+  type PrivacyReport,
+  readLedger,
+  type UnaccountedRelease,
+} from "../src/dp/mod.ts";
+import { type FederationPlan, readRunJson, SITE_FILES, UNACCOUNTED_RELEASES } from "../src/federation/mod.ts";
+import { loadFederationPart } from "../src/local/mod.ts";
+
+/** People who own many privacy units of a set, e.g. one person behind 90 ECG records. */
+interface Group {
+  readonly population: string;
+  readonly people: string;
+  readonly maxUnits: number;
+}
+
+/** The budget report of a whole run folder: the plan and every site's ledger that lies in it. */
+export async function federationReport(run: string): Promise<PrivacyReport> {
+  const { plan } = await readRunJson<{ plan: FederationPlan }>(run, "run");
+  return buildReport({
+    title: `Federation ${plan.federation}`,
+    plan: plan.dp,
+    ledgers: await ledgersOf(run),
+    unaccounted: [...UNACCOUNTED_RELEASES] as UnaccountedRelease[],
+    groups: await groupsOf(run),
+    generatedAt: new Date().toISOString(),
+  });
+}
+
+/** The budget report of one ledger file. */
+export async function ledgerReport(path: string): Promise<PrivacyReport> {
+  const { status } = await readLedger(path);
+  return buildReport({
+    title: `Ledger of ${status.site}`,
+    ledgers: [status],
+    unaccounted: [...UNACCOUNTED_RELEASES] as UnaccountedRelease[],
+    groups: [],
+    generatedAt: new Date().toISOString(),
+  });
+}
+
+/** One line per set for `demo --json`: who is protected, in which tasks, and how much of the budget is spent. */
+export interface PrivacySummary {
+  /** The privacy unit. */
+  readonly unit: string;
+  /** The set whose records are meant. */
+  readonly set: string;
+  /** Tasks that were trained on it. */
+  readonly tasks: readonly string[];
+  /** Who the bound is stated against. */
+  readonly view: string;
+  /** Probability that the bound does not cover. */
+  readonly delta: number;
+  /** PLD upper bound of the signed schedule. */
+  readonly epsilon: number;
+}
+
+/** The coalition view of a run's signed schedule, set by set. */
+export async function privacySummary(run: string): Promise<PrivacySummary[]> {
+  const { plan } = await readRunJson<{ plan: FederationPlan }>(run, "run");
+  return plan.dp.guarantees
+    .filter((guarantee) => guarantee.view === "coalition" && guarantee.accountant === "pld")
+    .map(({ unit, population, view, delta, epsilon }) => ({
+      unit,
+      set: population,
+      tasks: plan.model.spec.heads.filter((head) => head.set === population).map((head) => head.task),
+      view,
+      delta,
+      epsilon,
+    }));
+}
+
+async function ledgersOf(run: string): Promise<LedgerStatus[]> {
+  const ledgers: LedgerStatus[] = [];
+  for await (const folder of Deno.readDir(join(run, "sites"))) {
+    const { status } = await readLedger(join(run, "sites", folder.name, SITE_FILES.ledger));
+    ledgers.push(status);
+  }
+  return ledgers.sort((a, b) => (a.site < b.site ? -1 : 1));
+}
+
+/** Counted from the sites' own data, which only someone on those machines can read. */
+async function groupsOf(run: string): Promise<Group[]> {
+  const largest = new Map<string, number>();
+  for await (const folder of Deno.readDir(join(run, "sites"))) {
+    const { data } = JSON.parse(await Deno.readTextFile(join(run, "sites", folder.name, "client.json")));
+    for (const set of (await loadFederationPart(data)).sets) {
+      const unitsOf = new Map<string, Set<string>>();
+      set.records.forEach(({ patient }, row) => {
+        const units = unitsOf.get(patient) ?? new Set();
+        unitsOf.set(patient, units.add(set.units[row]));
+      });
+      const most = Math.max(0, ...[...unitsOf.values()].map((units) => units.size));
+      largest.set(set.name, Math.max(largest.get(set.name) ?? 0, most));
+    }
+  }
+  return [...largest].filter(([, maxUnits]) => maxUnits > 1)
+    .map(([population, maxUnits]) => ({ population, people: "person", maxUnits }));
+}
