@@ -150,7 +150,7 @@ const policy = command(
         option("--epsilon", float({ min: 0 }), { description: message`Largest epsilon of any unit.` }),
       ),
       delta: optional(option("--delta", float({ min: 0, max: 1 }))),
-      minimumSites: optional(option("--minimum-sites", integer({ min: 2 }), {
+      minimumSites: optional(option("--minimum-sites", integer({ min: 3 }), {
         description: message`Smallest cohort whose sum may be revealed.`,
       })),
       tasks: optional(

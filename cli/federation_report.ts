@@ -31,7 +31,7 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
 
 /** The budget report of one ledger file. */
 export async function ledgerReport(path: string): Promise<PrivacyReport> {
-  const { status } = await readLedger(path);
+  const status = await readLedger(path);
   return buildReport({
     title: `Ledger of ${status.site}`,
     ledgers: [status],
@@ -61,12 +61,11 @@ export interface PrivacySummary {
 export async function privacySummary(run: string): Promise<PrivacySummary[]> {
   const { plan } = await readRunJson<{ plan: FederationPlan }>(run, "run");
   return plan.dp.guarantees
-    .filter((guarantee) => guarantee.view === "coalition" && guarantee.accountant === "pld")
-    .map(({ unit, population, view, delta, epsilon }) => ({
+    .map(({ unit, population, delta, epsilon }) => ({
       unit,
       set: population,
       tasks: plan.model.spec.heads.filter((head) => head.set === population).map((head) => head.task),
-      view,
+      view: `coalition of ${plan.dp.request.cohort.colluders} site and server`,
       delta,
       epsilon,
     }));
@@ -75,8 +74,7 @@ export async function privacySummary(run: string): Promise<PrivacySummary[]> {
 async function ledgersOf(run: string): Promise<LedgerStatus[]> {
   const ledgers: LedgerStatus[] = [];
   for await (const folder of Deno.readDir(join(run, "sites"))) {
-    const { status } = await readLedger(join(run, "sites", folder.name, SITE_FILES.ledger));
-    ledgers.push(status);
+    ledgers.push(await readLedger(join(run, "sites", folder.name, SITE_FILES.ledger)));
   }
   return ledgers.sort((a, b) => (a.site < b.site ? -1 : 1));
 }

@@ -1,5 +1,6 @@
 import { decodeSum } from "../dp/mod.ts";
 import { unflatten } from "../local/mod.ts";
+import { saveInjection } from "../m3oe/mod.ts";
 import { defaultThreshold } from "../secure_agg/mod.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { FedKimError } from "../formats/errors.ts";
@@ -14,6 +15,7 @@ import {
 } from "./aggregator_results.ts";
 import type { AggregatorDesk } from "./aggregator_app.ts";
 import type { ArtefactStore } from "./artefact_store.ts";
+import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
 import { type FederationPlan, federationPlanHash, sealPlan } from "./federation_plan.ts";
@@ -159,7 +161,7 @@ export class Aggregator implements AggregatorDesk {
       seed: config.seed,
       epochs: config.injection.epochs,
     }, onProgress);
-    await injected.model.save(run.file("injection"));
+    await saveInjection(injected.model, run.file("injection"));
     this.#stage = "evaluation";
     const evaluation = config.data.test === undefined
       ? undefined
@@ -208,7 +210,7 @@ export class Aggregator implements AggregatorDesk {
       secureAggregation: {
         profile: "strict",
         threshold: defaultThreshold(total, "strict"),
-        nMin: config.rounds.minimumSites,
+        nMin: minimumSites(config),
         colluders: config.privacy.colluders,
         chunkCoordinates: Math.max(16, Math.floor(config.rounds.chunkBytes / 64) * 16),
       },

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { loadFederationPart, type LocalWeights, prepareFeatures } from "../local/mod.ts";
 import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
-import { loadInjection } from "../m3oe/mod.ts";
+import { loadInjection, saveInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
@@ -70,7 +70,7 @@ export async function injectRun(
     options,
     onProgress,
   );
-  await model.save(join(run.path, RUN_FILES.injection));
+  await saveInjection(model, join(run.path, RUN_FILES.injection));
   const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));
   await Deno.writeTextFile(
     join(run.path, RUN_FILES.evaluation),

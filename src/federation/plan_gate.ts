@@ -72,7 +72,6 @@ export function gatePlan(
     );
   }
   for (const guarantee of plan.dp.guarantees) {
-    if (guarantee.view !== "coalition" || guarantee.accountant !== "pld") continue;
     if (!populations.includes(guarantee.population)) continue;
     if (guarantee.delta > policy.delta || !(guarantee.epsilon <= policy.maxEpsilon)) {
       throw refuse(

@@ -17,6 +17,7 @@ import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts
 import { createPlan, type DpPlan } from "../dp/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
+import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { encodeTextTable, tokenEmbedding } from "./text_table.ts";
 
@@ -113,12 +114,9 @@ export function makeDpPlan(config: AggregatorConfig, stage: PublicStage): DpPlan
     neighboring: config.privacy.neighboring,
     steps: config.rounds.steps ?? DEFAULT_TRAINING.steps,
     dimension: federatedParameters(stage.spec).dimension,
-    cohort: { n: config.sites.length, nMin: config.rounds.minimumSites, colluders: config.privacy.colluders },
-    maxUnitsPerStep: MAX_UNITS_PER_STEP,
+    cohort: { n: config.sites.length, nMin: minimumSites(config), colluders: config.privacy.colluders },
+    maxUnitsPerStep: config.privacy.maxUnitsPerStep,
     delta: config.privacy.delta,
     target: { epsilon: config.privacy.epsilon },
   });
 }
-
-/** Public bound on the units sampled in one step over all sites; only the integer ring's size depends on it. */
-const MAX_UNITS_PER_STEP = 4096;

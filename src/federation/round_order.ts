@@ -48,7 +48,7 @@ export function roundConfigOf(plan: FederationPlan, round: number, modelHash: st
     ringBits: plan.dp.encoding.ringBits,
     wireForm: "word32",
     chunkCoordinates,
-    coordinateBound: plan.dp.encoding.coordinateLimit,
+    coordinateBound: Math.floor((2 ** (plan.dp.encoding.ringBits - 1) - 1) / plan.roster.length),
   });
 }
 

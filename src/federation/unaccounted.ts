@@ -24,7 +24,7 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedReleaseNote[] = [
     name: "Sets held",
     recipient: "aggregator",
     why:
-      "a site that lacks a whole set adds noise only on its coordinates; which sets it holds may be agreed in contracts",
+      "a site that lacks a whole set sends noise on its coordinates too, but its ledger and its agreement to tasks can show which sets it holds",
   },
   {
     name: "Ledger head",

@@ -24,7 +24,7 @@ Deno.test("readConfig() fills defaults and takes paths from the file's folder, i
   assert.deepEqual(await readConfig(`${dir}/a.toml`, AggregatorConfigSchema, paths), json);
   assert.equal(json.data.public, `${dir}/public`);
   assert.equal(json.privacy.epsilon, 8);
-  assert.equal(json.rounds.minimumSites, 3);
+  assert.equal(json.rounds.chunkBytes, 4 * 1024 * 1024);
   await Deno.remove(dir, { recursive: true });
 });
 
