@@ -249,7 +249,7 @@ const foundation = command(
             description: message`JSON lines with question and answer, gzip allowed.`,
           }),
           dir: argument(folder("DIR"), { description: message`Checkpoint folder to write.` }),
-          minutes: withDefault(option("--minutes", float({ min: 0.05 })), 10),
+          steps: optional(option("--steps", integer({ min: 1 }), { description: message`Optimizer steps.` })),
           seed: withDefault(seed, 1),
         }),
         json,

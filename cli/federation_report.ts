@@ -1,11 +1,5 @@
 import { join } from "node:path";
-import {
-  buildReport,
-  type LedgerStatus,
-  type PrivacyReport,
-  readLedger,
-  type UnaccountedRelease,
-} from "../src/dp/mod.ts";
+import { buildReport, type LedgerStatus, type PrivacyReport, readLedger } from "../src/dp/mod.ts";
 import { type FederationPlan, readRunJson, SITE_FILES, UNACCOUNTED_RELEASES } from "../src/federation/mod.ts";
 import { loadFederationPart } from "../src/local/mod.ts";
 
@@ -23,7 +17,7 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
     title: `Federation ${plan.federation}`,
     plan: plan.dp,
     ledgers: await ledgersOf(run),
-    unaccounted: [...UNACCOUNTED_RELEASES] as UnaccountedRelease[],
+    unaccounted: [...UNACCOUNTED_RELEASES],
     groups: await groupsOf(run),
     generatedAt: new Date().toISOString(),
   });
@@ -35,7 +29,7 @@ export async function ledgerReport(path: string): Promise<PrivacyReport> {
   return buildReport({
     title: `Ledger of ${status.site}`,
     ledgers: [status],
-    unaccounted: [...UNACCOUNTED_RELEASES] as UnaccountedRelease[],
+    unaccounted: [...UNACCOUNTED_RELEASES],
     groups: [],
     generatedAt: new Date().toISOString(),
   });

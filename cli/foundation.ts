@@ -1,4 +1,5 @@
 import {
+  EMBEDDED_PRETRAIN,
   generateText,
   inspectCheckpoint,
   loadDecoder,
@@ -37,11 +38,12 @@ export async function foundation(
 async function pretrain(options: Options<"foundation pretrain">): Promise<void> {
   const line = new ProgressLine({ pretrain: "Pre-training the decoder" });
   const steps = pretrainDecoder({
+    ...EMBEDDED_PRETRAIN,
     corpus: options.text,
-    extraTexts: [],
+    priorityTexts: [],
     output: options.dir,
-    seconds: options.minutes * 60,
     seed: options.seed,
+    ...(options.steps === undefined ? {} : { steps: options.steps }),
   });
   for (;;) {
     const next = await steps.next();
@@ -51,11 +53,12 @@ async function pretrain(options: Options<"foundation pretrain">): Promise<void> 
         options.json ? JSON.stringify(next.value) : `Wrote ${options.dir}: ${JSON.stringify(next.value)}`,
       );
     }
+    const { step, loss } = next.value;
     line.update({
       stage: "pretrain",
-      done: next.value.step,
+      done: step,
       total: next.value.steps,
-      detail: `loss ${next.value.loss.toFixed(3)}`,
+      detail: `loss ${loss.toFixed(3)}`,
     });
   }
 }

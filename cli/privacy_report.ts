@@ -17,10 +17,15 @@ export async function privacyReport(options: Options<"privacy-report">): Promise
   if (options.markdown !== undefined) await Deno.writeTextFile(options.markdown, renderMarkdown(report));
   if (options.json) return out.result(JSON.stringify(report));
   if (!options.forecast) return out.result(renderTerminal(report));
-  const rows = report.sites.flatMap((site) =>
-    site.populations.map((
-      item,
-    ) => [site.site, item.population, String(item.roundsCharged), String(item.roundsLeft)])
+  const rows = report.sites.flatMap(({ site, rows: sets }) =>
+    sets.map((
+      set,
+    ) => [
+      site,
+      set.population,
+      String(set.rounds),
+      set.roundsLeft === undefined ? "–" : String(set.roundsLeft),
+    ])
   );
   out.result(table(["site", "set", "rounds charged", "rounds left"], rows));
 }

@@ -85,6 +85,7 @@ export class Aggregator implements AggregatorDesk {
     const newest = mailbox.newest;
     this.#accepted.delete(site);
     if (this.#sealedPlan !== undefined) mailbox.post("plan", 0, this.#sealedPlan);
+    this.options.onProgress({ stage: "join", done: this.#mailboxes.size, total: config.sites.length });
     this.#changed();
     return { head: known === undefined ? null : countersignHead(site, known, book.identity), newest };
   }
@@ -94,6 +95,11 @@ export class Aggregator implements AggregatorDesk {
     if (answer.accepted) {
       this.#accepted.add(site);
       this.#present.add(site);
+      this.options.onProgress({
+        stage: "accept",
+        done: this.#accepted.size,
+        total: this.options.config.sites.length,
+      });
     } else {
       this.#refusal = new FedKimError("PolicyRefused", `The site ${site} refuses the plan.`, {
         found: answer.code ?? "no reason given",
@@ -113,19 +119,14 @@ export class Aggregator implements AggregatorDesk {
   }
 
   /** See {@link AggregatorDesk}. */
-  async nextLetter(
-    site: string,
-    after: number,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Letter | undefined> {
+  async nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined> {
     const mailbox = this.#mailboxes.get(site);
     if (mailbox === undefined) {
       throw new FedKimError("UnexpectedMessage", "The site has not joined.", {
         remedy: "start the client again",
       });
     }
-    return await mailbox.take(after, timeoutMs, signal);
+    return await mailbox.take(after, timeoutMs);
   }
 
   /** See {@link AggregatorDesk}. */
@@ -136,6 +137,11 @@ export class Aggregator implements AggregatorDesk {
       step: this.#round,
       present: this.#present.size,
     };
+  }
+
+  /** Ends all waiting polls. */
+  close(): void {
+    for (const mailbox of this.#mailboxes.values()) mailbox.close();
   }
 
   /** Runs the whole federation. @throws FedKimError with the code of whatever ended it early */
@@ -184,14 +190,11 @@ export class Aggregator implements AggregatorDesk {
 
   /** Waits for the sites, signs the plan, and waits until all of them have accepted it. */
   async #agree(stage: PublicStage): Promise<FederationPlan> {
-    const { config, book, artefacts, onProgress } = this.options;
+    const { config, book, artefacts } = this.options;
     const total = config.sites.length;
     this.#stage = "waiting for sites";
     await this.#until(
-      () => {
-        onProgress({ stage: "join", done: this.#mailboxes.size, total });
-        return this.#mailboxes.size === total;
-      },
+      () => this.#mailboxes.size === total,
       "Not every site has joined.",
       () => config.sites.filter((site) => !this.#mailboxes.has(site)),
     );
@@ -219,10 +222,7 @@ export class Aggregator implements AggregatorDesk {
     this.#sealedPlan = sealPlan(plan, book.identity);
     this.#tellAll("plan", this.#sealedPlan);
     await this.#until(
-      () => {
-        onProgress({ stage: "accept", done: this.#accepted.size, total });
-        return this.#accepted.size === total;
-      },
+      () => this.#accepted.size === total,
       "Not every site has accepted the plan.",
       () => config.sites.filter((site) => !this.#accepted.has(site)),
     );

@@ -36,12 +36,7 @@ export interface AggregatorDesk {
   /** Takes a secure-aggregation message. */
   roundMessage(site: string, round: number, bytes: Uint8Array): void;
   /** The next letter for a site, waiting for one. */
-  nextLetter(
-    site: string,
-    after: number,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Letter | undefined>;
+  nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined>;
   /** Public state for operators: stage, step, joined sites. */
   status(): Record<string, unknown>;
 }
@@ -108,7 +103,7 @@ export function aggregatorApp(
   app.get("/v1/letters", async (c) => {
     const { site } = await signed(c.req.raw);
     const after = Number(c.req.query("after") ?? "0");
-    const letter = await desk.nextLetter(site, after, LONG_POLL_MS, c.req.raw.signal);
+    const letter = await desk.nextLetter(site, after, LONG_POLL_MS);
     if (letter === undefined) return c.body(null, 204);
     return c.body(letter.body, 200, {
       "content-type": "application/octet-stream",

@@ -37,6 +37,7 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
   try {
     return await aggregator.run();
   } finally {
+    aggregator.close();
     await server.shutdown();
   }
 }

@@ -27,6 +27,8 @@ export interface LedgerHead {
 
 /** Who may take part: open invites (hashed, one file each), enrolled keys, and the last countersigned ledger head of each site. */
 export class EnrollmentBook {
+  #saving: Promise<void> = Promise.resolve();
+
   private constructor(
     private readonly path: string,
     /** The aggregator's own identity. */
@@ -125,8 +127,10 @@ export class EnrollmentBook {
     return join(dirname(this.path), "invites", `${site}.sha256`);
   }
 
-  async #save(): Promise<void> {
-    await writeDurable(this.path, JSON.stringify(this.book));
+  /** Saves one after the other, so that an older state never replaces a newer one. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => writeDurable(this.path, JSON.stringify(this.book)));
+    return this.#saving;
   }
 }
 

@@ -24,7 +24,7 @@ const PlanSchema = z.strictObject({
     colluders: z.number().int().min(1),
     chunkCoordinates: z.number().int().min(16),
   }),
-  unaccounted: z.array(z.strictObject({ name: z.string(), recipient: z.string(), why: z.string() })),
+  unaccounted: z.array(z.strictObject({ what: z.string(), seenBy: z.string(), note: z.string() })),
 });
 
 /**

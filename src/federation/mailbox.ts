@@ -18,6 +18,7 @@ export class Mailbox {
   #letters: Letter[] = [];
   #next = 1;
   #delivered = 0;
+  #closed = false;
   #waiters = new Set<() => void>();
 
   /** Adds a message and wakes a waiting poll. */
@@ -41,25 +42,28 @@ export class Mailbox {
     return this.#next - 1;
   }
 
+  /** Ends all waiting: the federation is over. */
+  close(): void {
+    this.#closed = true;
+    for (const wake of this.#waiters) wake();
+  }
+
   /**
    * The first message after `after`, waiting up to `timeoutMs` for one.
    * @param after the last sequence number that the site has handled; older messages are dropped
    * @param timeoutMs how long to wait, milliseconds
-   * @param signal ends the wait early, e.g. when the connection is gone
    */
-  async take(after: number, timeoutMs: number, signal?: AbortSignal): Promise<Letter | undefined> {
+  async take(after: number, timeoutMs: number): Promise<Letter | undefined> {
     this.#letters = this.#letters.filter((letter) => letter.sequence > after);
-    if (this.#letters.length === 0 && !signal?.aborted) {
+    if (this.#letters.length === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         const done = () => {
           clearTimeout(timer);
           this.#waiters.delete(done);
-          signal?.removeEventListener("abort", done);
           resolve();
         };
         const timer = setTimeout(done, timeoutMs);
         this.#waiters.add(done);
-        signal?.addEventListener("abort", done);
       });
     }
     const letter = this.#letters.find((candidate) => candidate.sequence > after);

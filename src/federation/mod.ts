@@ -26,7 +26,6 @@ export { RUN_FILES } from "./run_folder.ts";
 export { runSite } from "./site_worker.ts";
 export type { SiteEvent, SiteWorkerOptions } from "./site_worker.ts";
 export { UNACCOUNTED_RELEASES } from "./unaccounted.ts";
-export type { UnaccountedReleaseNote } from "./unaccounted.ts";
 export { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 export type { ServerOptimizerConfig, ServerOptimizerState } from "./server_optimizer.ts";
 export type { TaskResult } from "./evaluation.ts";

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 export async function writeDurable(path: string, data: Uint8Array | string, mode = 0o600): Promise<void> {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   await Deno.mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.tmp`;
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   const file = await Deno.open(temporary, { write: true, create: true, truncate: true, mode });
   try {
     for (let offset = 0; offset < bytes.length;) offset += await file.write(bytes.subarray(offset));

@@ -24,12 +24,12 @@ Deno.test("a waiting take() is woken by post()", async () => {
   assert.equal(mailbox.emptied, true);
 });
 
-Deno.test("a waiting take() ends when its connection goes", async () => {
+Deno.test("close() ends every waiting take(), and later ones at once", async () => {
   const mailbox = new Mailbox();
-  const controller = new AbortController();
-  const waiting = mailbox.take(0, 60_000, controller.signal);
-  controller.abort();
+  const waiting = mailbox.take(0, 60_000);
+  mailbox.close();
   assert.equal(await waiting, undefined);
+  assert.equal(await mailbox.take(0, 60_000), undefined);
 });
 
 Deno.test("clear() forgets old letters but never reuses their numbers", async () => {
