@@ -1,4 +1,4 @@
-import { AggregatorConfigSchema, readConfig, serveAggregator } from "../src/federation/mod.ts";
+import { readAggregatorConfig, serveAggregator } from "../src/federation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
 import { logEvent } from "./log.ts";
@@ -8,13 +8,7 @@ import { untilInterrupted } from "./signals.ts";
 
 /** `fedkim aggregator`: the consortium's service, from one configuration file. */
 export async function aggregator(options: Options<"aggregator">): Promise<void> {
-  const read = await readConfig(options.config, AggregatorConfigSchema, [
-    "state",
-    "run",
-    "foundationModel",
-    "data.public",
-    "data.test",
-  ]);
+  const read = await readAggregatorConfig(options.config);
   const config = options.port === undefined
     ? read
     : { ...read, listen: { ...read.listen, port: options.port } };

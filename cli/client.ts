@@ -1,4 +1,4 @@
-import { ClientConfigSchema, readConfig, runSite } from "../src/federation/mod.ts";
+import { readClientConfig, runSite } from "../src/federation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
 import { logEvent } from "./log.ts";
@@ -7,7 +7,7 @@ import { untilInterrupted } from "./signals.ts";
 
 /** `fedkim client`: a hospital's site worker, from one configuration file. */
 export async function client(options: Options<"client">): Promise<void> {
-  const config = await readConfig(options.config, ClientConfigSchema, ["data", "state"]);
+  const config = await readClientConfig(options.config);
   const backend = await selectBackend(options.backend === "auto" ? config.backend : options.backend);
   logEvent({ event: "backend", name: backend.name, device: backend.device });
   let steps = 0;

@@ -1,11 +1,5 @@
 import { join } from "node:path";
-import {
-  ClientConfigSchema,
-  readConfig,
-  readIdentity,
-  readPolicy,
-  SITE_FILES,
-} from "../src/federation/mod.ts";
+import { readClientConfig, readIdentity, readPolicy, SITE_FILES } from "../src/federation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
 import { EMBEDDED_MODEL_FOLDER, inspectCheckpoint } from "../src/foundation/mod.ts";
 import { loadFederationPart } from "../src/local/mod.ts";
@@ -58,7 +52,7 @@ export async function doctor(options: Options<"doctor">): Promise<void> {
 async function siteChecks(file: string): Promise<Check[]> {
   const checks: Check[] = [];
   const add = async (name: string, test: () => Promise<string>) => void checks.push(await check(name, test));
-  const config = await readConfig(file, ClientConfigSchema, ["data", "state"]);
+  const config = await readClientConfig(file);
   await add("data", async () => {
     const part = await loadFederationPart(config.data);
     return `${part.sets.map((set) => `${set.name} ${set.records.length} records`).join(", ")}`;

@@ -3,14 +3,94 @@ import { dirname, extname, resolve } from "node:path";
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 
+/** Which tensor backend to take; `auto` takes a real GPU, otherwise wasm. */
+export type BackendPreference = "auto" | "webgpu" | "wasm" | "cpu";
+
+/** Configuration of the aggregator service; `docs/configuration.md` explains every field. */
+export interface AggregatorConfig {
+  /** Name of the federation. */
+  readonly federation: string;
+  /** Where to listen; port 0 takes a free one. */
+  readonly listen: { readonly hostname: string; readonly port: number };
+  /** Folder of identity, enrolment book and journal. */
+  readonly state: string;
+  /** Folder of plan, metrics, checkpoints and results. */
+  readonly run: string;
+  /** Names of the sites that may take part. */
+  readonly sites: readonly string[];
+  /** The server's public data, and optionally a test folder that is evaluated once. */
+  readonly data: { readonly public: string; readonly test?: string | undefined };
+  /** Folder of the frozen foundation model. */
+  readonly foundationModel: string;
+  /** Tasks to train; all trainable ones by default. */
+  readonly tasks?: readonly string[] | undefined;
+  /** What is promised to every privacy unit. */
+  readonly privacy: {
+    /** Epsilon of the whole schedule, in the coalition view. */
+    readonly epsilon: number;
+    /** Delta. */
+    readonly delta: number;
+    /** Neighbouring relation; has no default. */
+    readonly neighboring: "add_or_remove_one";
+    /** Sites that are assumed to collude with the server. */
+    readonly colluders: number;
+    /** Public bound on the units sampled in a step over all sites. */
+    readonly maxUnitsPerStep: number;
+    /** Poisson sampling rate by set. */
+    readonly samplingRate?: Readonly<Record<string, number>> | undefined;
+    /** Clipping norm by set. */
+    readonly maxGradNorm?: Readonly<Record<string, number>> | undefined;
+  };
+  /** The schedule. */
+  readonly rounds: {
+    /** Aggregation steps. */
+    readonly steps?: number | undefined;
+    /** Fewest sites whose sum is revealed. */
+    readonly minimumSites?: number | undefined;
+    /** Longest wait for one phase, milliseconds. */
+    readonly phaseDeadlineMs: number;
+    /** Longest wait for sites to join, accept or return, milliseconds. */
+    readonly joinDeadlineMs: number;
+    /** Size of an upload chunk, bytes. */
+    readonly chunkBytes: number;
+  };
+  /** The server's rule. */
+  readonly optimizer: {
+    /** Which rule. */
+    readonly name: "fedavg" | "fedadam" | "fedyogi";
+    /** Step size. */
+    readonly learningRate?: number | undefined;
+    /** Pull towards the public start, per step. */
+    readonly anchorDecay: number;
+  };
+  /** The M3OE injection. */
+  readonly injection: { readonly epochs?: number | undefined };
+  /** Seed of initialisation and of the order of public data. */
+  readonly seed: number;
+  /** Tensor backend. */
+  readonly backend: BackendPreference;
+}
+
+/** Configuration of a site worker. */
+export interface ClientConfig {
+  /** Folder of the site's datasets. */
+  readonly data: string;
+  /** Folder of identity, policy, pinned aggregator and ledger. */
+  readonly state: string;
+  /** Tensor backend. */
+  readonly backend: BackendPreference;
+  /** Give up after so long without an answer, seconds. */
+  readonly reconnectSeconds: number;
+}
+
 const name = z.string().regex(
   /^[a-z0-9][a-z0-9_-]{0,62}$/,
   "lower-case letters, digits, - and _, at most 63",
 );
 const share = z.number().gt(0).lte(1);
+const backend = z.enum(["auto", "webgpu", "wasm", "cpu"]).default("auto");
 
-/** Configuration of the aggregator service; `docs/configuration.md` explains every field. */
-export const AggregatorConfigSchema = z.strictObject({
+const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   federation: name,
   listen: z.strictObject({
     hostname: z.string().default("127.0.0.1"),
@@ -43,50 +123,34 @@ export const AggregatorConfigSchema = z.strictObject({
     learningRate: z.number().gt(0).optional(),
     anchorDecay: z.number().min(0).max(1).default(0),
   }).prefault({}),
-  injection: z.strictObject({
-    epochs: z.number().int().min(1).optional(),
-  }).prefault({}),
+  injection: z.strictObject({ epochs: z.number().int().min(1).optional() }).prefault({}),
   seed: z.number().int().min(0).default(1),
-  backend: z.enum(["auto", "webgpu", "wasm", "cpu"]).default("auto"),
+  backend,
 });
 
-/** Configuration of the aggregator service, with defaults filled in. */
-export type AggregatorConfig = z.infer<typeof AggregatorConfigSchema>;
-
-/** Configuration of a site worker. */
-export const ClientConfigSchema = z.strictObject({
+const ClientConfigSchema: z.ZodType<ClientConfig> = z.strictObject({
   data: z.string(),
   state: z.string(),
-  backend: z.enum(["auto", "webgpu", "wasm", "cpu"]).default("auto"),
+  backend,
   reconnectSeconds: z.number().gt(0).default(60),
 });
 
-/** Configuration of a site worker, with defaults filled in. */
-export type ClientConfig = z.infer<typeof ClientConfigSchema>;
-
-/** Checks a configuration object. @throws FedKimError `ConfigError` naming each wrong field */
-export function checkConfig<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  throw new FedKimError("ConfigError", `The configuration ${where} is not valid.`, {
-    found: issues.slice(0, 5).join("; "),
-    remedy: "correct these fields; docs/configuration.md lists all of them",
-  });
+/**
+ * Reads the aggregator's TOML or JSON file; relative paths are taken from the file's folder.
+ * @param file path ending in .toml or .json
+ * @throws FedKimError `ConfigError` for a missing, unreadable or wrong file, naming each wrong field
+ */
+export async function readAggregatorConfig(file: string): Promise<AggregatorConfig> {
+  const paths = ["state", "run", "foundationModel", "data.public", "data.test"];
+  return await readConfig(file, AggregatorConfigSchema, paths);
 }
 
-/**
- * Reads a TOML or JSON configuration file; relative paths in `paths` are taken from the file's folder.
- * @param file path ending in .toml or .json
- * @param schema the shape wanted
- * @param paths dotted names of the fields that hold paths
- * @throws FedKimError `ConfigError` for a missing, unreadable or wrong file
- */
-export async function readConfig<T>(
-  file: string,
-  schema: z.ZodType<T>,
-  paths: readonly string[],
-): Promise<T> {
+/** Reads a site's TOML or JSON file. @throws FedKimError as {@link readAggregatorConfig} */
+export async function readClientConfig(file: string): Promise<ClientConfig> {
+  return await readConfig(file, ClientConfigSchema, ["data", "state"]);
+}
+
+async function readConfig<T>(file: string, schema: z.ZodType<T>, paths: readonly string[]): Promise<T> {
   let value: unknown;
   try {
     const text = await Deno.readTextFile(file);
@@ -99,7 +163,13 @@ export async function readConfig<T>(
     });
   }
   for (const path of paths) resolvePath(value, path.split("."), dirname(file));
-  return checkConfig(schema, value, file);
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  throw new FedKimError("ConfigError", `The configuration ${file} is not valid.`, {
+    found: issues.slice(0, 5).join("; "),
+    remedy: "correct these fields; docs/configuration.md lists all of them",
+  });
 }
 
 function resolvePath(value: unknown, path: readonly string[], base: string): void {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DpPlan, parsePlan } from "../dp/mod.ts";
+import { type DpPlan, parsePlan, type UnaccountedRelease } from "../dp/mod.ts";
 import type { LocalModelSpec } from "../local/mod.ts";
 import { type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
@@ -31,9 +31,17 @@ const PlanSchema = z.strictObject({
  * Everything that a federation will do, signed once by the aggregator before the first step: who takes part, which
  * tasks and model, the whole differential-privacy schedule, and how sums are formed. Sites accept or refuse it as one.
  */
-export interface FederationPlan extends Omit<z.infer<typeof PlanSchema>, "dp" | "model"> {
-  /** Noise, clipping, sampling and the schedule of events. */
-  readonly dp: DpPlan;
+export interface FederationPlan {
+  /** Format and version. */
+  readonly format: "fedkim-plan/1";
+  /** Name of the federation. */
+  readonly federation: string;
+  /** One aggregation is one DP-SGD step over the union of all sites. */
+  readonly mode: "distributed";
+  /** Sites and their Ed25519 public keys, hexadecimal. */
+  readonly roster: readonly { readonly site: string; readonly publicKey: string }[];
+  /** Names of the trained tasks. */
+  readonly tasks: readonly string[];
   /** The local model: its description and the hashes of the artefacts that complete it. */
   readonly model: {
     /** Modalities, layers, tasks and federated parameters. */
@@ -43,6 +51,23 @@ export interface FederationPlan extends Omit<z.infer<typeof PlanSchema>, "dp" | 
     /** SHA-256 of the tokenizer and embedding table that the text encoder uses. */
     readonly textTable: string;
   };
+  /** Noise, clipping, sampling and the schedule of events. */
+  readonly dp: DpPlan;
+  /** How sums are formed. */
+  readonly secureAggregation: {
+    /** Survivor signatures are always collected: distributed noise depends on them. */
+    readonly profile: "strict";
+    /** Shares needed to reconstruct a secret. */
+    readonly threshold: number;
+    /** Fewest sites whose sum is revealed. */
+    readonly nMin: number;
+    /** Colluding sites assumed. */
+    readonly colluders: number;
+    /** Coordinates per upload chunk. */
+    readonly chunkCoordinates: number;
+  };
+  /** What leaves a site outside of the accounting. */
+  readonly unaccounted: readonly UnaccountedRelease[];
 }
 
 /** The plan's hash: SHA-256 over its canonical JSON, hexadecimal. Every step's configuration carries it. */

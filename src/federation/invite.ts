@@ -1,16 +1,27 @@
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 
-const InviteSchema = z.strictObject({
+/** What the consortium hands to a hospital out of band: where to go, whose key to pin, and a one-time secret. */
+export interface Invite {
+  /** Format and version. */
+  readonly format: "fedkim-invite/1";
+  /** Name of the invited site. */
+  readonly site: string;
+  /** URL of the aggregator. */
+  readonly url: string;
+  /** Its Ed25519 public key, hexadecimal. */
+  readonly aggregatorPublicKey: string;
+  /** One-time secret, hexadecimal. */
+  readonly secret: string;
+}
+
+const InviteSchema: z.ZodType<Invite> = z.strictObject({
   format: z.literal("fedkim-invite/1"),
   site: z.string(),
   url: z.string(),
   aggregatorPublicKey: z.string().length(64),
   secret: z.string().length(64),
 });
-
-/** What the consortium hands to a hospital out of band: where to go, whose key to pin, and a one-time secret. */
-export type Invite = z.infer<typeof InviteSchema>;
 
 /** The invite as one line of text. */
 export function encodeInvite(invite: Invite): string {

@@ -11,8 +11,8 @@
 export { serveAggregator } from "./aggregator_service.ts";
 export type { AggregatorServiceOptions } from "./aggregator_service.ts";
 export type { FederationResult } from "./aggregator.ts";
-export { AggregatorConfigSchema, checkConfig, ClientConfigSchema, readConfig } from "./config.ts";
-export type { AggregatorConfig, ClientConfig } from "./config.ts";
+export { readAggregatorConfig, readClientConfig } from "./config.ts";
+export type { AggregatorConfig, BackendPreference, ClientConfig } from "./config.ts";
 export { EnrollmentBook } from "./enrollment_book.ts";
 export type { LedgerHead } from "./enrollment_book.ts";
 export { decodeInvite, encodeInvite } from "./invite.ts";
@@ -33,3 +33,4 @@ export { evaluateRun, injectRun, openRun, readRunJson } from "./finished_run.ts"
 export type { FinishedRun } from "./finished_run.ts";
 export type { EvaluationResult } from "./aggregator_results.ts";
 export type { FederationPlan } from "./federation_plan.ts";
+export type { ModelBase } from "./public_stage.ts";

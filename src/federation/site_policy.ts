@@ -7,7 +7,27 @@ import { fromHex, toHex } from "../formats/hex.ts";
 
 const LABEL = "fedkim/policy/1";
 
-const PolicySchema = z.strictObject({
+/** What a site allows; read only from its own disk, never from anything that it receives. */
+export interface SitePolicy {
+  /** Format and version. */
+  readonly format: "fedkim-policy/1";
+  /** Name of the site. */
+  readonly site: string;
+  /** Largest epsilon of any privacy unit, against `colluders` other sites and the aggregator. */
+  readonly maxEpsilon: number;
+  /** At this delta. */
+  readonly delta: number;
+  /** Neighbouring relation. */
+  readonly neighboring: "add_or_remove_one";
+  /** Smallest cohort whose sum may be revealed. */
+  readonly minimumSites: number;
+  /** Colluding sites that the noise must at least assume. */
+  readonly colluders: number;
+  /** Tasks that may be trained here. */
+  readonly allowedTasks: "all" | readonly string[];
+}
+
+const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
   format: z.literal("fedkim-policy/1"),
   site: z.string(),
   maxEpsilon: z.number().gt(0),
@@ -17,12 +37,6 @@ const PolicySchema = z.strictObject({
   colluders: z.number().int().min(1),
   allowedTasks: z.union([z.literal("all"), z.array(z.string())]),
 });
-
-/**
- * What a site allows; read only from its own disk. `maxEpsilon` bounds every privacy unit's epsilon at `delta` in the
- * view of `colluders` other sites plus the aggregator; `minimumSites` is the smallest cohort whose sum may be revealed.
- */
-export type SitePolicy = z.infer<typeof PolicySchema>;
 
 /** Signs and stores a policy. */
 export async function writePolicy(path: string, policy: SitePolicy, identity: Identity): Promise<void> {

@@ -55,6 +55,7 @@ export interface ErrorDetails {
 
 /** The one error class that callers handle; folders subclass it only to narrow `code`. */
 export class FedKimError extends Error {
+  /** Name of the class, as in stack traces. */
   override readonly name: string = "FedKimError";
   /** The stable code. */
   readonly code: ErrorCode;
@@ -62,6 +63,7 @@ export class FedKimError extends Error {
   readonly details: ErrorDetails;
 
   /**
+   * Makes an error whose message appends what was found, what is needed and what to do.
    * @param code stable error code
    * @param summary one clear sentence, without found/needed/remedy, which are appended
    * @param details found, needed, remedy, reason and cause

@@ -8,10 +8,10 @@ export type RandomBytes = (length: number) => Uint8Array;
 const MAX_FILL = 65_536;
 
 /** Bytes of the operating system's CSPRNG through WebCrypto, of any length. */
-export const cryptoRandomBytes: RandomBytes = (length) => {
+export function cryptoRandomBytes(length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   for (let offset = 0; offset < length; offset += MAX_FILL) {
     crypto.getRandomValues(bytes.subarray(offset, Math.min(offset + MAX_FILL, length)));
   }
   return bytes;
-};
+}

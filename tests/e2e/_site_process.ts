@@ -1,7 +1,7 @@
 // A real site worker for tests: the product's own worker, with a byte source and a notebook put in by the test.
 // Arguments: client.json, notebook folder, label of the byte source, step in which to die (0 = never).
 import { createHash } from "node:crypto";
-import { ClientConfigSchema, readConfig, runSite } from "../../src/federation/mod.ts";
+import { readClientConfig, runSite } from "../../src/federation/mod.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
 import { SecAggClient } from "../../src/secure_agg/mod.ts";
 import { selectBackend } from "../../src/tensor/mod.ts";
@@ -22,7 +22,7 @@ function testBytes(length: number): Uint8Array {
 try {
   await selectBackend("wasm");
   await runSite({
-    config: await readConfig(configFile, ClientConfigSchema, []),
+    config: await readClientConfig(configFile),
     signal: new AbortController().signal,
     onEvent: (event) => console.error(JSON.stringify(event)),
     randomBytes: testBytes,

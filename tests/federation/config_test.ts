@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AggregatorConfigSchema, ClientConfigSchema, readConfig } from "../../src/federation/config.ts";
+import { readAggregatorConfig, readClientConfig } from "../../src/federation/config.ts";
 
 const minimal = {
   federation: "demo",
@@ -19,9 +19,8 @@ Deno.test("readConfig() fills defaults and takes paths from the file's folder, i
     `federation = "demo"\nstate = "state"\nrun = "run"\nsites = ["a", "b", "c"]\nfoundationModel = "model"\n` +
       `[data]\npublic = "public"\n[privacy]\nneighboring = "add_or_remove_one"\n`,
   );
-  const paths = ["state", "run", "data.public", "foundationModel"];
-  const json = await readConfig(`${dir}/a.json`, AggregatorConfigSchema, paths);
-  assert.deepEqual(await readConfig(`${dir}/a.toml`, AggregatorConfigSchema, paths), json);
+  const json = await readAggregatorConfig(`${dir}/a.json`);
+  assert.deepEqual(await readAggregatorConfig(`${dir}/a.toml`), json);
   assert.equal(json.data.public, `${dir}/public`);
   assert.equal(json.privacy.epsilon, 8);
   assert.equal(json.rounds.chunkBytes, 4 * 1024 * 1024);
@@ -33,7 +32,7 @@ Deno.test("a configuration without a neighbouring relation, or with a misspelt f
   const refused = async (value: unknown, pattern: RegExp) => {
     await Deno.writeTextFile(`${dir}/bad.json`, JSON.stringify(value));
     await assert.rejects(
-      readConfig(`${dir}/bad.json`, AggregatorConfigSchema, []),
+      readAggregatorConfig(`${dir}/bad.json`),
       (error: Error & { code: string }) => {
         assert.equal(error.code, "ConfigError");
         assert.match(error.message, pattern);
@@ -49,5 +48,5 @@ Deno.test("a configuration without a neighbouring relation, or with a misspelt f
 });
 
 Deno.test("a missing configuration file is a ConfigError that names the file", async () => {
-  await assert.rejects(readConfig("/nowhere/site.toml", ClientConfigSchema, []), /nowhere\/site\.toml/);
+  await assert.rejects(readClientConfig("/nowhere/site.toml"), /nowhere\/site\.toml/);
 });

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { composeSite, type Dataset, describeSite, type SiteData } from "../../src/local/mod.ts";
+import { manifestOf, record } from "./_fixtures.ts";
+
+const UNITS = { a: "patient", b: "record", c: "patient" } as const;
+
+/** A site from (set, patient) pairs. */
+const siteOf = (rows: readonly (readonly [keyof typeof UNITS, number])[]): SiteData => {
+  const datasets = (Object.keys(UNITS) as (keyof typeof UNITS)[]).map((name): Dataset => ({
+    dir: name,
+    manifest: manifestOf(name, {}, [], UNITS[name]),
+    records: rows.flatMap(([set, patient], index) =>
+      set === name ? [record(`r${index}`, `p${patient}`, {})] : []
+    ),
+  }));
+  return composeSite("site", "site", datasets);
+};
+const rowsArbitrary = fc.array(fc.tuple(fc.constantFrom("a", "b", "c"), fc.nat(6)), { maxLength: 30 });
+const used = (site: SiteData): string[] =>
+  site.sets.flatMap((set) => set.records.map(({ id }) => `${set.name}/${id}`)).sort();
+
+Deno.test("composeSite() gives every patient to exactly one set and counts what it leaves out", () => {
+  fc.assert(fc.property(rowsArbitrary, (rows) => {
+    const site = siteOf(rows);
+    const owners = new Map<string, Set<string>>();
+    for (const set of site.sets) {
+      for (const { patient } of set.records) {
+        owners.set(patient, (owners.get(patient) ?? new Set()).add(set.name));
+      }
+    }
+    for (const sets of owners.values()) assert.equal(sets.size, 1);
+    assert.equal(owners.size, new Set(rows.map(([, patient]) => patient)).size);
+    assert.equal(used(site).length + site.withheldRecords, rows.length);
+  }));
+});
+
+Deno.test("composeSite() without one patient is the same site without that patient's records", () => {
+  fc.assert(fc.property(rowsArbitrary, fc.nat(6), (rows, gone) => {
+    const mark = (site: SiteData): string[] =>
+      site.sets.flatMap((set) =>
+        set.records.filter(({ patient }) => patient !== `p${gone}`).map(({ patient }) =>
+          `${set.name}/${patient}`
+        )
+      ).sort();
+    assert.deepEqual(mark(siteOf(rows.filter(([, patient]) => patient !== gone))), mark(siteOf(rows)));
+  }));
+});
+
+Deno.test("composeSite() without one record of a record-unit set loses at most that record", () => {
+  fc.assert(fc.property(rowsArbitrary, fc.nat(29), (rows, at) => {
+    fc.pre(at < rows.length && rows[at][0] === "b");
+    const count = (list: typeof rows): number => used(siteOf(list)).length;
+    const lost = count(rows) - count(rows.filter((_, index) => index !== at));
+    assert.ok(lost === 0 || lost === 1, `${lost} records lost`);
+  }));
+});
+
+Deno.test("units are patients, or single records where the manifest says so", () => {
+  const [a, b] = siteOf([["a", 1], ["a", 1], ["b", 2], ["b", 2]]).sets;
+  assert.deepEqual(a.units, ["p1", "p1"]);
+  assert.deepEqual(b.units, ["r2", "r3"]);
+});
+
+Deno.test("describeSite() counts records, patients, units, the largest unit and what was withheld", () => {
+  const [a, b] = describeSite(siteOf([["a", 1], ["a", 1], ["a", 3], ["b", 1], ["b", 2]]));
+  const { records, patients, units, largestUnit } = a;
+  assert.deepEqual({ records, patients, units, largestUnit }, {
+    records: 3,
+    patients: 2,
+    units: 2,
+    largestUnit: 2,
+  });
+  assert.equal(b.withheldRecords, 1);
+});
+
+Deno.test("composeSite() refuses two datasets of the same name", () => {
+  const dataset: Dataset = { dir: "a", manifest: manifestOf("a", {}, []), records: [] };
+  assert.throws(() => composeSite("s", "s", [dataset, dataset]), { code: "DatasetError" });
+});
