@@ -9,8 +9,19 @@ import {
   type RosterMessage,
   type SecAggError,
   type ServerMessage,
+  signLabelled,
 } from "../../src/secure_agg/mod.ts";
-import { type Cohort, cohort, type DropPoint, identities, type RoundOptions, runRound } from "./_harness.ts";
+import { advertStatement } from "../../src/secure_agg/session.ts";
+import {
+  type Cohort,
+  cohort,
+  type DropPoint,
+  identities,
+  makeClient,
+  type RoundOptions,
+  runRound,
+  testRandom,
+} from "./_harness.ts";
 
 type Tamper = (message: ServerMessage, i: number) => ServerMessage | undefined;
 
@@ -87,7 +98,7 @@ Deno.test("shareKeys() refuses a site that appears twice", async () => {
     "duplicate_client",
   );
   // The same site with two validly signed sets of keys: from two runs of site 3.
-  const other = await adverts(cohort(5), "second life");
+  const other = adverts(cohort(5), "second life");
   await refuses(
     roster((m) => ({ ...m, entries: [...m.entries.slice(0, 4), { kind: "advert", advert: other[3] }] })),
     "duplicate_client",
@@ -95,8 +106,7 @@ Deno.test("shareKeys() refuses a site that appears twice", async () => {
 });
 
 /** The adverts of all sites of a cohort, drawn with another seed. */
-async function adverts(c: Cohort, seed: string): Promise<AdvertiseKeysMessage[]> {
-  const { makeClient, testRandom } = await import("./_harness.ts");
+function adverts(c: Cohort, seed: string): AdvertiseKeysMessage[] {
   return c.ids.map((_, i) => {
     const message = decodeMessage(makeClient(c, i, { random: testRandom(`${seed} ${i}`) }).begin());
     assert.ok(message.type === "advertise_keys");
@@ -111,30 +121,38 @@ Deno.test("shareKeys() refuses a roster that is not sorted", async () => {
   );
 });
 
-Deno.test("shareKeys() refuses a key that two sites share", async () => {
+/** An advert of `signer` with other keys, validly signed. */
+function resigned(
+  c: Cohort,
+  signer: number,
+  advert: AdvertiseKeysMessage,
+  keys: Partial<AdvertiseKeysMessage>,
+): AdvertiseKeysMessage {
+  const fields = { ...advert, ...keys };
+  return { ...fields, signature: signLabelled(c.ids[signer], "advertise_keys", advertStatement(fields)) };
+}
+
+Deno.test("shareKeys() refuses a key that two sites share, and a site's own key as another's", async () => {
   const c = cohort(5);
-  const shared = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i);
-  const { steps } = await runRound(c, {
-    client: (i) => i === 3 || i === 4 ? { random: shared } : {},
-    // An honest server refuses such an advert: so this one puts it on the roster itself.
-    toClient: (bytes, i) => {
-      const message = decodeMessage(bytes);
-      if (message.type !== "roster" || i !== 0) return bytes;
-      return encodeMessage({
-        ...message,
-        entries: [...message.entries, { kind: "advert", advert: rejected }],
-      });
-    },
-    toServer: (bytes, i) => {
-      const message = decodeMessage(bytes);
-      if (i === 4 && message.type === "advertise_keys") rejected = message;
-      return [bytes];
-    },
-  });
-  assert.ok(steps[0]?.kind === "abort");
-  assert.equal(steps[0].error.reason, "duplicate_key");
+  for (const keep of ["encryptionKey", "maskKey"] as const) {
+    const stolen = roster((m) => {
+      const [from, to] = [m.entries[1], m.entries[2]];
+      assert.ok(from.kind === "advert" && to.kind === "advert");
+      const advert = resigned(c, 2, to.advert, { maskKey: from.advert[keep] });
+      return { ...m, entries: m.entries.map((e, i) => i === 2 ? { kind: "advert", advert } : e) };
+    });
+    const error = await refuses(stolen, "duplicate_key", "ProtocolAbort", c);
+    assert.deepEqual(error.blamed, ["s002"]);
+  }
+  const own = decodeMessage(makeClient(c, 0).begin());
+  assert.ok(own.type === "advertise_keys");
+  await refuses(
+    advertOf(2, (advert) => resigned(c, 2, advert, { encryptionKey: own.encryptionKey })),
+    "duplicate_key",
+    "ProtocolAbort",
+    c,
+  );
 });
-let rejected: AdvertiseKeysMessage;
 
 Deno.test("shareKeys() refuses whole adverts hidden as hashes, and hashes shown as adverts", async () => {
   await refuses(
@@ -146,24 +164,27 @@ Deno.test("shareKeys() refuses whole adverts hidden as hashes, and hashes shown 
   );
 });
 
-Deno.test("shareKeys() refuses keys that are not canonical even if they are signed", async () => {
+Deno.test("shareKeys() refuses keys that are not canonical or of low order even if they are signed", async () => {
   const c = cohort(5);
-  const evil = c.ids[2];
-  const { signLabelled } = await import("../../src/secure_agg/mod.ts");
-  const { advertStatement } = await import("../../src/secure_agg/session.ts");
-  for (
-    const [bad, reason] of [["ff".repeat(32), "bad_public_key"], ["00".repeat(32), "bad_public_key"]] as const
-  ) {
-    const maskKey = Uint8Array.from(bad.match(/../g)!, (pair) => parseInt(pair, 16));
-    const error = await refusalOfSite0(
+  for (const bad of [new Uint8Array(32).fill(255), new Uint8Array(32)]) {
+    await refuses(
+      advertOf(2, (advert) => resigned(c, 2, advert, { encryptionKey: bad })),
+      "bad_public_key",
+      "ProtocolAbort",
       c,
-      advertOf(2, (advert) => {
-        const fields = { ...advert, encryptionKey: maskKey };
-        return { ...fields, signature: signLabelled(evil, "advertise_keys", advertStatement(fields)) };
-      }),
     );
-    assert.equal(error.reason, reason);
   }
+});
+
+Deno.test("receiveShares() refuses a mask key of low order even if it is signed", async () => {
+  const c = cohort(5);
+  const error = await refuses(
+    advertOf(2, (advert) => resigned(c, 2, advert, { maskKey: new Uint8Array(32) })),
+    "bad_public_key",
+    "ProtocolAbort",
+    c,
+  );
+  assert.deepEqual(error.blamed, ["s002"]);
 });
 
 Deno.test("shareKeys() refuses a roster below nMin and above nMax", async () => {
@@ -189,7 +210,7 @@ Deno.test("a site that was shown another model, plan or threshold refuses the ro
     assert.deepEqual(refused.map(({ i, reason }) => [i, reason]), [[0, "wrong_config"]]);
     assert.equal(steps[0], undefined);
     // A lying server puts both on one roster: whichever hash it shows, somebody's signature or hash does not fit.
-    const mine = await adverts({ ...c, config: other }, "other model");
+    const mine = adverts({ ...c, config: other }, "other model");
     const error = await refusalOfSite0(
       c,
       advertOf(1, () => ({ ...mine[1], configHash: c.config.modelHash })),
@@ -201,7 +222,6 @@ Deno.test("a site that was shown another model, plan or threshold refuses the ro
 
 Deno.test("a site refuses to begin when the round names other enrolled sites", async () => {
   const c = cohort(4);
-  const { makeClient } = await import("./_harness.ts");
   const stranger = identities(5)[4];
   assert.throws(
     () => makeClient(c, 0, { enrolled: new Map([...c.enrolled, [stranger.id, stranger.publicKey]]) }).begin(),
@@ -221,7 +241,6 @@ Deno.test("a replayed session is refused: the roster of an older one lacks the f
       return bytes;
     },
   });
-  const { testRandom } = await import("./_harness.ts");
   for (
     const [type, reason] of [
       ["roster", "own_keys_missing"],

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import {
+  type FederationPlan,
+  federationPlanHash,
+  openPlan,
+  sealPlan,
+} from "../../src/federation/federation_plan.ts";
+import { gatePlan } from "../../src/federation/plan_gate.ts";
+import { openRoundOrder, roundConfigOf, sealRoundOrder } from "../../src/federation/round_order.ts";
+import type { SitePolicy } from "../../src/federation/site_policy.ts";
+import { generateIdentity, makeRoundConfig } from "../../src/secure_agg/mod.ts";
+import { aggregator, makePlan, sites } from "./_plan.ts";
+
+const policy: SitePolicy = {
+  format: "fedkim-policy/1",
+  site: "a",
+  maxEpsilon: 8,
+  delta: 1e-5,
+  neighboring: "add_or_remove_one",
+  minimumSites: 3,
+  colluders: 1,
+  allowedTasks: "all",
+};
+const plan = makePlan();
+const refused = (
+  change: Partial<FederationPlan>,
+  other: Partial<SitePolicy>,
+  reason: string,
+  identity = sites[0],
+) =>
+  assert.throws(
+    () => gatePlan({ ...plan, ...change }, { ...policy, ...other }, identity, ["icu"]),
+    (error: Error) => {
+      assert.equal((error as unknown as { code: string }).code, "PolicyRefused");
+      assert.equal((error as unknown as { details: { reason: string } }).details.reason, reason);
+      return true;
+    },
+  );
+
+Deno.test("a plan within the policy passes the gate", () => {
+  gatePlan(plan, policy, sites[0], ["icu"]);
+});
+
+Deno.test("gatePlan() refuses a plan whose schedule costs more than the policy allows", () => {
+  refused({}, { maxEpsilon: 3.9 }, "epsilon");
+  refused({ dp: makePlan(8.1).dp }, {}, "epsilon");
+  refused({}, { delta: 1e-6 }, "epsilon");
+});
+
+Deno.test("gatePlan() asks nothing of populations that the site does not hold", () => {
+  gatePlan(plan, { ...policy, maxEpsilon: 0.1 }, sites[0], ["ecg"]);
+});
+
+Deno.test("gatePlan() refuses small cohorts, too few assumed colluders, other tasks and strangers", () => {
+  refused({}, { minimumSites: 4 }, "cohort_too_small");
+  refused({}, { colluders: 2 }, "collusion");
+  refused({}, { allowedTasks: ["icu_mortality"] }, "task");
+  refused({}, {}, "not_in_roster", generateIdentity("a"));
+  refused({ roster: [...plan.roster.slice(0, 3), { ...plan.roster[0], site: "d" }] }, {}, "duplicate_key");
+});
+
+Deno.test("gatePlan() refuses noise that is sized for another cohort than the one that sums", () => {
+  refused({ secureAggregation: { ...plan.secureAggregation, nMin: 4 } }, {}, "cohort_mismatch");
+  refused({ roster: plan.roster.slice(0, 3) }, {}, "cohort_mismatch");
+});
+
+Deno.test("a sealed plan opens unchanged with the pinned key only", () => {
+  const sealed = sealPlan(plan, aggregator);
+  assert.equal(federationPlanHash(openPlan(sealed, aggregator.publicKey)), federationPlanHash(plan));
+  assert.throws(() => openPlan(sealed, generateIdentity("mallory").publicKey), {
+    code: "AuthenticationError",
+  });
+});
+
+Deno.test("one changed character of a sealed plan breaks its signature", () => {
+  const text = new TextDecoder().decode(sealPlan(plan, aggregator)).replace(`"nMin":3`, `"nMin":2`);
+  assert.throws(() => openPlan(new TextEncoder().encode(text), aggregator.publicKey), {
+    code: "AuthenticationError",
+  });
+});
+
+Deno.test("a signed plan whose privacy numbers do not follow from its request is refused", () => {
+  const weaker = structuredClone(plan.dp) as { noise: { noiseMultiplier: number } };
+  weaker.noise.noiseMultiplier /= 2;
+  const sealed = sealPlan({ ...plan, dp: weaker as FederationPlan["dp"] }, aggregator);
+  assert.throws(() => openPlan(sealed, aggregator.publicKey), { code: "PolicyRefused" });
+});
+
+Deno.test("a round order is accepted only as the plan gives it", () => {
+  const model = "ab".repeat(32);
+  const config = roundConfigOf(plan, 7, model);
+  const opened = openRoundOrder(sealRoundOrder(config, aggregator), aggregator.publicKey, plan);
+  assert.equal(opened.roundId, 7);
+  const order = (changes: Partial<typeof config>) =>
+    openRoundOrder(
+      sealRoundOrder(makeRoundConfig({ ...config, ...changes }), aggregator),
+      aggregator.publicKey,
+      plan,
+    );
+  assert.throws(() => order({ nMin: 4 }), { code: "PolicyRefused" });
+  assert.throws(() => order({ profile: "default" }), { code: "PolicyRefused" });
+  assert.throws(() => order({ planHash: new Uint8Array(32) }), { code: "PolicyRefused" });
+  assert.throws(() => order({ roundId: 11 }), { code: "PolicyRefused" });
+  assert.throws(() => openRoundOrder(sealRoundOrder(config, sites[1]), aggregator.publicKey, plan), {
+    code: "AuthenticationError",
+  });
+});
