@@ -10,10 +10,11 @@ import {
 import { type InjectedModel, trainInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import { bestThreshold, evaluateModel, type TaskResult } from "./evaluation.ts";
+import { evaluateModel, type TaskResult } from "./evaluation.ts";
 import { allSamples, taskText } from "./injection_samples.ts";
 import type { ModelBase, PublicStage } from "./public_stage.ts";
 import { isValidationPatient } from "./public_split.ts";
+import { publicThresholds } from "./thresholds.ts";
 
 /** Mean AUROC of the local task heads over the public validation split: the learning curve that is safe to publish. */
 export async function publicValidation(
@@ -47,50 +48,36 @@ export async function injectKnowledge(
   options: { readonly seed: number; readonly epochs?: number | undefined },
   onProgress: OnProgress,
 ): Promise<{ readonly model: InjectedModel; readonly thresholds: Record<string, number> }> {
-  const samples = await allSamples(
-    stage.spec,
-    weights,
-    stage.data,
-    stage.features,
-    (task) => stage.tasks.includes(task.name),
-  );
-  const tasks = stage.data.sets.flatMap((set) => set.manifest.tasks).filter((task) =>
-    stage.tasks.includes(task.name)
-  );
   const setOf = new Map(
     stage.data.sets.flatMap((set) => set.manifest.tasks.map((task) => [task.name, set.name])),
   );
-  const all = [...samples].flatMap(([task, list]) =>
-    list.map((item) => ({ ...item, set: setOf.get(task)! }))
-  );
-  const validation = all.filter((item) => isValidationPatient(item.set, item.patient)).map((item) =>
-    item.sample
-  );
-  const training = all.filter((item) => !isValidationPatient(item.set, item.patient)).map((item) =>
-    item.sample
-  );
+  const every = stage.data.sets.flatMap((set) => set.manifest.tasks);
+  const tasks = every.filter((task) => stage.tasks.includes(task.name));
+  const unseen = every.filter((task) => task.role === "unseen");
+  const samplesFor = (wanted: (task: { name: string; role: string }) => boolean) =>
+    allSamples(stage.spec, weights, stage.data, stage.features, wanted);
+  const samples = await samplesFor((task) => stage.tasks.includes(task.name));
+  const held = new Map([...samples].map(([task, list]) => [
+    task,
+    list.filter(({ patient }) => isValidationPatient(setOf.get(task)!, patient)),
+  ]));
+  const isHeld = new Set([...held.values()].flat());
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
     tasks: tasks.map(taskText),
-    samples: training,
-    validation,
+    samples: [...samples.values()].flat().filter((item) => !isHeld.has(item)).map((item) => item.sample),
+    validation: [...isHeld].map((item) => item.sample),
     seed: options.seed,
     ...(options.epochs === undefined ? {} : { config: { epochs: options.epochs } }),
     onStep: (p) =>
       onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
   });
-  const thresholds: Record<string, number> = {};
-  for (const { name } of tasks) {
-    const held = validation.filter((sample) => sample.task === name && typeof sample.label === "number");
-    if (held.length > 0) {
-      thresholds[name] = bestThreshold(
-        await model.score(held),
-        held.map((sample) => Number(sample.label)),
-      );
-    }
-  }
-  return { model, thresholds };
+  model.addTasks(unseen.map(taskText));
+  return {
+    model,
+    thresholds: await publicThresholds(model, held, await samplesFor((task) => task.role === "unseen")),
+  };
 }
 
 /** Metrics by task, with the task's role. */

@@ -78,21 +78,6 @@ export function binaryResult(
   };
 }
 
-/** The threshold with the best F1 on validation scores; ties go to the lower one. */
-export function bestThreshold(scores: ArrayLike<number>, labels: readonly number[]): number {
-  const order = labels.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
-  const positives = labels.reduce((sum, label) => sum + label, 0);
-  let best = { f1: -1, threshold: 0 };
-  let truePositives = 0;
-  order.forEach((row, rank) => {
-    truePositives += labels[row];
-    const value = 2 * truePositives / (rank + 1 + positives);
-    const next = rank + 1 < order.length ? scores[order[rank + 1]] : scores[row] - 1;
-    if (value >= best.f1 && next < scores[row]) best = { f1: value, threshold: (scores[row] + next) / 2 };
-  });
-  return best.threshold;
-}
-
 async function openResult(
   model: InjectedModel,
   items: readonly LabelledSample["sample"][],

@@ -32,13 +32,14 @@ const LONGEST_HEADER = 65536;
 const LARGEST_RANK = 8;
 
 /**
- * Parses the header of an NPY file (format versions 1 to 3) and checks that the file is exactly as long as the
- * header says; nothing is allocated for the elements, so a header that promises terabytes costs nothing.
+ * Parses the header of an NPY file (format versions 1 to 3) and checks that the file is exactly as long as
+ * the header says; nothing is allocated for the elements, so a header that promises terabytes costs nothing.
  *
  * @param start the first bytes of the file, at least 64 KiB of it or all of it
  * @param fileBytes the size of the whole file in bytes
  * @param file its name, for messages
- * @throws FedKimError `FormatError` when the file is no NPY file, of another element type or order, or cut short
+ * @throws FedKimError `FormatError` when the file is no NPY file, of another element type or order, or cut
+ * short
  */
 export function parseNpyHeader(start: Uint8Array, fileBytes: number, file: string): NpyHeader {
   if (start.length < 10 || MAGIC.some((byte, index) => start[index] !== byte)) {

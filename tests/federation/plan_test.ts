@@ -80,10 +80,23 @@ Deno.test("one changed character of a sealed plan breaks its signature", () => {
 });
 
 Deno.test("a signed plan whose privacy numbers do not follow from its request is refused", () => {
-  const weaker = structuredClone(plan.dp) as { noise: { noiseMultiplier: number } };
-  weaker.noise.noiseMultiplier /= 2;
-  const sealed = sealPlan({ ...plan, dp: weaker as FederationPlan["dp"] }, aggregator);
-  assert.throws(() => openPlan(sealed, aggregator.publicKey), { code: "PolicyRefused" });
+  const opened = (change: (dp: Record<string, Record<string, unknown>>) => void) => {
+    const dp = structuredClone(plan.dp) as unknown as Record<string, Record<string, unknown>>;
+    change(dp);
+    return openPlan(
+      sealPlan({ ...plan, dp: dp as unknown as FederationPlan["dp"] }, aggregator),
+      aggregator.publicKey,
+    );
+  };
+  opened(() => {});
+  assert.throws(() => opened((dp) => dp.encoding.sensitivity = 1), { code: "PolicyRefused" });
+  assert.throws(() => opened((dp) => dp.noise.shareVariance = { numerator: "1", denominator: "1" }), {
+    code: "PolicyRefused",
+  });
+  assert.throws(
+    () => opened((dp) => dp.noise.noiseMultiplier = Number(dp.noise.noiseMultiplier) / 2),
+    /raise the noise/,
+  );
 });
 
 Deno.test("a round order is accepted only as the plan gives it", () => {

@@ -1,0 +1,51 @@
+import type { SafetensorsDtype } from "../formats/safetensors.ts";
+import type { DecoderConfig } from "./config.ts";
+import { openCheckpoint } from "./decoder.ts";
+
+/** What a checkpoint folder holds, from its headers alone. */
+export interface CheckpointSummary {
+  /** The folder. */
+  readonly folder: string;
+  /** The parsed configuration. */
+  readonly config: DecoderConfig;
+  /** Number of weights on disk. */
+  readonly parameters: number;
+  /** Bytes of weights on disk. */
+  readonly bytes: number;
+  /** Bytes of weights in memory: everything becomes float32. */
+  readonly bytesLoaded: number;
+  /** Number of tensors. */
+  readonly tensors: number;
+  /** Number of tensors by element type. */
+  readonly dtypes: Readonly<Partial<Record<SafetensorsDtype, number>>>;
+  /** Weight files. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Describes a checkpoint without reading its weights.
+ *
+ * @param folder a Hugging Face model folder
+ * @returns sizes, types and configuration
+ * @throws FedKimError `FormatError` or `ModelError` for a folder that cannot be used
+ */
+export async function inspectCheckpoint(folder: string): Promise<CheckpointSummary> {
+  const { config, archive } = await openCheckpoint(folder);
+  const tensors = [...archive.tensors.values()];
+  const parameters = tensors.reduce(
+    (sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1),
+    0,
+  );
+  const dtypes: Partial<Record<SafetensorsDtype, number>> = {};
+  for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+  return {
+    folder,
+    config,
+    parameters,
+    bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    bytesLoaded: 4 * parameters,
+    tensors: tensors.length,
+    dtypes,
+    files: [...new Set(tensors.map(({ file }) => file))],
+  };
+}
