@@ -39,7 +39,16 @@ export async function demo(options: Options<"demo">): Promise<void> {
   const children: ChildProcess[] = [];
   try {
     const { aggregator, url } = await startAggregator(options, run, data, line, children);
-    for (const site of data.sites) children.push(await startSite(options, run, site, url));
+    try {
+      for (const site of data.sites) children.push(await startSite(options, run, site, url));
+    } catch (error) {
+      // An aggregator that has just stopped knows better why a site cannot reach it.
+      const code = await Promise.race([
+        aggregator.exited,
+        new Promise<0>((resolve) => setTimeout(resolve, 2000, 0)),
+      ]);
+      throw code === 0 ? error : failure(aggregator, code, run);
+    }
     signal.addEventListener("abort", () => children.forEach((child) => child.stop()));
     for (const child of children.slice(1)) {
       child.exited.then((code) => {

@@ -11,7 +11,7 @@ const scored = fc.array(fc.record({ score: fc.integer({ min: -5, max: 5 }), labe
   .map((rows) => ({ scores: rows.map((row) => row.score), labels: rows.map((row) => row.label) }));
 
 Deno.test("metrics agree with scikit-learn 1.9.1 on tied scores", () => {
-  // roc_auc_score, average_precision_score, accuracy_score, f1_score (threshold 0), brier_score_loss (sigmoid).
+  // roc_auc, average_precision, accuracy and f1 at threshold 0, brier_score_loss of the sigmoid.
   const close = (actual: number | undefined, expected: number): void => {
     assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-12, `${actual} is not ${expected}`);
   };

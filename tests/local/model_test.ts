@@ -30,7 +30,7 @@ async function model(steps: number, seed = 7): Promise<{ spec: LocalModelSpec; w
 
 const values = (weights: LocalWeights, name: string): number[] => [...weights.get(name)?.data ?? []];
 
-/** The model's equations once more, in float64 and by loops. */
+/** The model's equations once more, in float64, by loops. */
 function referenceTokens(
   spec: LocalModelSpec,
   weights: LocalWeights,
@@ -129,6 +129,15 @@ Deno.test("pretrainOnPublic() gives the same weights for the same seed, and othe
   assert.deepEqual([...first.weights.keys()].sort(), first.spec.parameters.map(({ name }) => name).sort());
   assert.notDeepEqual(flatten(first.spec, first.weights), flatten(third.spec, third.weights));
   checkWeights(first.spec, first.weights);
+});
+
+Deno.test("regression targets are in units of the public labels' spread around their mean", async () => {
+  const { spec, weights } = await model(0);
+  const labels = prepareFeatures(spec, weights, PUBLIC, LETTERS).sets.get("icu")?.labels.get("dose");
+  const known = [...labels?.data ?? []].filter((_, row) => labels?.known[row] === 1);
+  const mean = known.reduce((sum, value) => sum + value / known.length, 0);
+  const variance = known.reduce((sum, value) => sum + (value - mean) ** 2 / known.length, 0);
+  assert.ok(Math.abs(mean) < 1e-6 && Math.abs(variance - 1) < 1e-5);
 });
 
 Deno.test("an encoder that no trained task reads is not federated", async () => {

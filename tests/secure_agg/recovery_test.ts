@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ClientMessage, decodeMessage, encodeMessage, signLabelled } from "../../src/secure_agg/mod.ts";
 import { BlameLedger } from "../../src/secure_agg/blame.ts";
 import { LagrangeCache, recoverSecret } from "../../src/secure_agg/recovery.ts";
-import { splitSecret } from "../../src/secure_agg/shamir.ts";
+import { combineShares, lagrangeAt, sharingField, splitSecret } from "../../src/secure_agg/shamir.ts";
 import { subsets } from "../../src/secure_agg/_subsets.ts";
 import { unmaskStatement } from "../../src/secure_agg/client_unmask.ts";
 import { type Cohort, cohort, plainSum, type RoundOutcome, runRound, testRandom } from "./_harness.ts";
@@ -28,7 +28,8 @@ async function withWrongShares(
   });
 }
 
-const flip = (share: Uint8Array): Uint8Array => share.with(7, share[7] ^ 1);
+/** Unrelated bytes, so that two wrong shares do not cancel by accident. */
+const flip = (share: Uint8Array): Uint8Array => testRandom(`garbage ${share}`)(share.length);
 
 Deno.test("a holder that changes the shares it gives back is named, and the sum is still exact", async () => {
   const c = cohort(7, { threshold: 5, nMin: 5 });
@@ -106,4 +107,37 @@ Deno.test("subsets() gives every subset once where there are few, and always the
   assert.equal(many.length, 50);
   for (const subset of many) assert.equal(new Set(subset).size, 20);
   assert.deepEqual([...subsets([1, 2], 2, 10)], [[1, 2]]);
+});
+
+Deno.test("two holders that lie in concert, so that a subset with both is right, do not get others blamed", () => {
+  const secret = testRandom("secret")(32);
+  const honest = splitSecret(secret, 3, 8, testRandom("coefficients"));
+  // Add to shares 1 and 2 what another polynomial with constant term zero has there: {1, 2, 3} then gives the secret.
+  const field = sharingField(8);
+  const offset = lagrangeAt(field, [1, 2, 3], 0);
+  const forged = honest.map((share, i) => {
+    if (i > 1) return share;
+    const delta = combineShares(field, [field.multiply(field.inverse(offset[i]), 77)], [
+      new Uint8Array(32).fill(1),
+    ]);
+    return share.map((byte, k) => byte ^ delta[k]);
+  });
+  const chosen = [0, 1, 2];
+  assert.deepEqual(combineShares(field, offset, chosen.map((i) => forged[i])), secret, "the forgery works");
+  // The first subset must be wrong, or nobody would look: holder 4 gives garbage and stands in front.
+  const order = [3, 0, 1, 2, 4, 5, 6, 7];
+  const shares = order.map((i) => ({
+    coordinate: i + 1,
+    holder: i,
+    share: i === 3 ? flip(forged[i]) : forged[i],
+  }));
+  const ledger = new BlameLedger();
+  const isRight = (candidate: Uint8Array): boolean => candidate.every((byte, i) => byte === secret[i]);
+  recoverSecret(
+    { shares, total: 8, threshold: 3, dealer: 9, dealerId: "d", isRight, ledger },
+    new LagrangeCache(),
+  );
+  const named = [0, 1, 2, 3, 4, 5, 6, 7].filter((holder) => ledger.wrongShares(holder) > 0);
+  assert.ok(named.every((holder) => [0, 1, 3].includes(holder)), `named ${named}`);
+  assert.ok(named.includes(3));
 });
