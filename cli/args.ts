@@ -11,7 +11,7 @@ import { argument, command, constant, flag, option } from "@optique/core/primiti
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import { run } from "@optique/run";
 import { path } from "@optique/run/valueparser";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../src/formats/version.ts";
 
 const json = object({
   json: withDefault(

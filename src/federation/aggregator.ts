@@ -6,6 +6,7 @@ import { sha256Hex } from "../formats/canonical_json.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
+import { VERSION } from "../formats/version.ts";
 import {
   evaluateFolder,
   type EvaluationResult,
@@ -155,6 +156,7 @@ export class Aggregator implements AggregatorDesk {
       plan,
       planHash: federationPlanHash(plan),
       config,
+      versions: { fedkim: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
       startedAt: new Date().toISOString(),
     });
     this.#stage = "aggregation";

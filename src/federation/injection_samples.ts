@@ -77,7 +77,7 @@ export async function samplesOf(
         })),
         question: record.questions.get(task.name) ?? task.question,
         label: task.type === "open" ? String(label) : Number(label) > 0 ? 1 : 0,
-        ...(typeof text === "string" ? { text } : {}),
+        ...(text?.kind === "text" ? { text: text.text } : {}),
       },
     });
   });

@@ -9,14 +9,14 @@ import type { SitePolicy } from "./site_policy.ts";
  * @param plan an opened plan (signature and privacy numbers already checked)
  * @param policy the site's signed policy
  * @param identity the site's identity, which must be in the roster
- * @param populations names of the sets that this site holds
+ * @param units privacy unit of each set that this site holds, from its own manifests
  * @throws FedKimError `PolicyRefused` with the reason
  */
 export function gatePlan(
   plan: FederationPlan,
   policy: SitePolicy,
   identity: Identity,
-  populations: readonly string[],
+  units: ReadonlyMap<string, string>,
 ): void {
   const own = plan.roster.find((entry) => entry.site === identity.id);
   if (own?.publicKey !== toHex(identity.publicKey)) {
@@ -71,8 +71,17 @@ export function gatePlan(
       "allow them in the policy, or have them left out of the plan",
     );
   }
+  for (const population of plan.dp.request.populations) {
+    const own = units.get(population.name);
+    if (own === undefined || own === population.unit) continue;
+    throw refuse(
+      "unit",
+      `the plan protects one ${population.unit} of ${population.name}, this site's data say one ${own}`,
+      "have the plan and the dataset manifest state the same privacy unit",
+    );
+  }
   for (const guarantee of plan.dp.guarantees) {
-    if (!populations.includes(guarantee.population)) continue;
+    if (!units.has(guarantee.population)) continue;
     if (guarantee.delta > policy.delta || !(guarantee.epsilon <= policy.maxEpsilon)) {
       throw refuse(
         "epsilon",

@@ -150,8 +150,8 @@ async function join_(site: Site): Promise<number> {
 async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
   try {
     const plan = openPlan(letter.body, fromHex(site.pinned.publicKey)!);
-    const sets = site.data.sets.map((set) => set.name);
-    gatePlan(plan, site.policy, site.identity, sets);
+    const privacyUnits = new Map(site.data.sets.map((set) => [set.name, set.manifest.privacyUnit]));
+    gatePlan(plan, site.policy, site.identity, privacyUnits);
     const fetched = (hash: string) => cachedArtefact(site.options.config.state, hash, site.connection);
     const base = await readWeights(await fetched(plan.model.baseWeights));
     const text = await readTextTable(await fetched(plan.model.textTable));

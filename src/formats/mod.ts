@@ -39,3 +39,4 @@ export {
   writeSafetensors,
 } from "./safetensors.ts";
 export type { SafetensorsDtype, StoredTensor, TensorArchive, TensorToWrite } from "./safetensors.ts";
+export { VERSION } from "./version.ts";

@@ -29,7 +29,7 @@ const refused = (
   identity = sites[0],
 ) =>
   assert.throws(
-    () => gatePlan({ ...plan, ...change }, { ...policy, ...other }, identity, ["icu"]),
+    () => gatePlan({ ...plan, ...change }, { ...policy, ...other }, identity, new Map([["icu", "patient"]])),
     (error: Error) => {
       assert.equal((error as unknown as { code: string }).code, "PolicyRefused");
       assert.equal((error as unknown as { details: { reason: string } }).details.reason, reason);
@@ -38,7 +38,7 @@ const refused = (
   );
 
 Deno.test("a plan within the policy passes the gate", () => {
-  gatePlan(plan, policy, sites[0], ["icu"]);
+  gatePlan(plan, policy, sites[0], new Map([["icu", "patient"]]));
 });
 
 Deno.test("gatePlan() refuses a plan whose schedule costs more than the policy allows", () => {
@@ -48,7 +48,7 @@ Deno.test("gatePlan() refuses a plan whose schedule costs more than the policy a
 });
 
 Deno.test("gatePlan() asks nothing of populations that the site does not hold", () => {
-  gatePlan(plan, { ...policy, maxEpsilon: 0.1 }, sites[0], ["ecg"]);
+  gatePlan(plan, { ...policy, maxEpsilon: 0.1 }, sites[0], new Map([["ecg", "record"]]));
 });
 
 Deno.test("gatePlan() refuses small cohorts, too few assumed colluders, other tasks and strangers", () => {
@@ -57,6 +57,13 @@ Deno.test("gatePlan() refuses small cohorts, too few assumed colluders, other ta
   refused({}, { allowedTasks: ["icu_mortality"] }, "task");
   refused({}, {}, "not_in_roster", generateIdentity("a"));
   refused({ roster: [...plan.roster.slice(0, 3), { ...plan.roster[0], site: "d" }] }, {}, "duplicate_key");
+});
+
+Deno.test("gatePlan() refuses a plan that protects a smaller unit than the site's own data state", () => {
+  assert.throws(
+    () => gatePlan(plan, policy, sites[0], new Map([["icu", "record"]])),
+    /one patient of icu.*one record/,
+  );
 });
 
 Deno.test("gatePlan() refuses noise that is sized for another cohort than the one that sums", () => {

@@ -79,7 +79,7 @@ Deno.test("padding changes nothing at the tokens, wherever it stands", async () 
   });
 });
 
-Deno.test("scoreAnswers() gives log-probabilities that sum to one over the vocabulary", async () => {
+Deno.test("scoreAnswers() is the softmax of the logits, averaged over the tokens of an answer", async () => {
   await withTiny(async (decoder) => {
     const prompt = embedTokens(decoder, ids, [1, ids.length]);
     const all = Array.from({ length: decoder.config.vocabSize }, (_, token) => [token]);
@@ -99,7 +99,7 @@ Deno.test("scoreAnswers() gives log-probabilities that sum to one over the vocab
   });
 });
 
-Deno.test("the base hash depends on values, not on the element type they are stored in", async () => {
+Deno.test("the base hash is the same for the same weights and another for others", async () => {
   await selectBackend("wasm");
   const other = await writeTinyModel({}, 6);
   const [a, b, c] = [await loadDecoder(folder), await loadDecoder(folder), await loadDecoder(other)];

@@ -39,13 +39,15 @@ Deno.test("AdamW follows the published update in float64, on wasm and cpu", asyn
 
 Deno.test("AdamW does not decay vectors", async () => {
   await selectBackend("wasm");
-  const bias = tf.variable(tf.tensor1d([1, 2, 3]));
+  const before = tf.memory().numTensors;
+  const bias = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
   const optimizer = new AdamW([bias], { weightDecay: 0.5 });
   const zero = tf.zeros([3]);
   optimizer.step([zero], 0.1);
   assert.deepEqual([...await readFloat32(bias)], [1, 2, 3]);
   optimizer.dispose();
   tf.dispose([bias, zero]);
+  assert.equal(tf.memory().numTensors, before, "tensors were leaked");
 });
 
 Deno.test("clipFactor() brings a long gradient to the bound and leaves a short one", async () => {

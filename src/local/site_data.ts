@@ -1,0 +1,169 @@
+import { basename, join } from "node:path";
+import type { DatasetManifest } from "../formats/dataset_manifest.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { type Dataset, type DatasetRecord, unitOf } from "./dataset.ts";
+import { loadDataset } from "./dataset_reader.ts";
+
+/** One set of a site, after every patient was given to one set. */
+export interface SiteSet {
+  /** Name of the set, from its manifest. */
+  readonly name: string;
+  /** Its manifest. */
+  readonly manifest: DatasetManifest;
+  /** Records in use. */
+  readonly records: readonly DatasetRecord[];
+  /** The privacy unit of every record, in the same order. */
+  readonly units: readonly string[];
+  /** What was left out because the patient belongs to an earlier set. */
+  readonly withheld: { readonly patients: number; readonly records: number };
+}
+
+/** All sets of one part of a federation: a site, the public data or the test data. */
+export interface SiteData {
+  /** Name of the part: its folder's name. */
+  readonly name: string;
+  /** Folder. */
+  readonly dir: string;
+  /** Sets in alphabetical order of their names. */
+  readonly sets: readonly SiteSet[];
+  /** Records left out over all sets. */
+  readonly withheldRecords: number;
+}
+
+/**
+ * Loads one part of a federation: a folder whose sub-folders are datasets.
+ *
+ * @param dir the folder, for example `site-west`
+ * @returns its sets, every patient in exactly one of them
+ * @throws FedKimError `DatasetError` when a set is malformed or no set is found
+ */
+export async function loadFederationPart(dir: string): Promise<SiteData> {
+  const folders: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(dir)) if (!entry.isFile) folders.push(entry.name);
+  } catch (cause) {
+    throw new FedKimError("DatasetError", `${dir} cannot be read.`, {
+      found: cause instanceof Error ? cause.name : "an unknown failure",
+      needed: "a folder of dataset folders",
+      remedy: "check the path of the site's data",
+      cause,
+    });
+  }
+  const datasets: Dataset[] = [];
+  for (const folder of folders.sort()) {
+    const found = await Deno.stat(join(dir, folder, "dataset.json")).catch(() => undefined);
+    if (found !== undefined) datasets.push(await loadDataset(join(dir, folder)));
+  }
+  if (datasets.length === 0) {
+    throw new FedKimError("DatasetError", `${dir} holds no dataset.`, {
+      needed: "at least one sub-folder with dataset.json",
+      remedy: "check the path, or make data with `fedkim dataset synthesize`",
+    });
+  }
+  return composeSite(basename(dir), dir, datasets);
+}
+
+/**
+ * Gives each patient to one set: the alphabetically first set of this site in which the patient occurs, sets
+ * whose unit is a group before sets whose unit is the single record. The rule looks at that patient's own
+ * records only, so adding or removing a patient changes nothing for others, and removing a single record of a
+ * record-unit set never moves a patient between sets: the sets compose in parallel under add/remove
+ * neighbours (McSherry 2009, theorem 4).
+ *
+ * @param name name of the part
+ * @param dir its folder
+ * @param datasets its datasets
+ * @throws FedKimError `DatasetError` when two datasets have the same name
+ */
+export function composeSite(name: string, dir: string, datasets: readonly Dataset[]): SiteData {
+  const ordered = [...datasets].sort((a, b) => (a.manifest.name < b.manifest.name ? -1 : 1));
+  const owner = new Map<string, string>();
+  const claims = (unit: string): Dataset[] =>
+    ordered.filter(({ manifest }) => (manifest.privacyUnit === "record") === (unit === "record"));
+  for (const { manifest, records } of [...claims("patient"), ...claims("record")]) {
+    for (const { patient } of records) if (!owner.has(patient)) owner.set(patient, manifest.name);
+  }
+  const sets = ordered.map(({ manifest, records }): SiteSet => {
+    const kept = records.filter(({ patient }) => owner.get(patient) === manifest.name);
+    const gone = records.filter(({ patient }) => owner.get(patient) !== manifest.name);
+    return {
+      name: manifest.name,
+      manifest,
+      records: kept,
+      units: kept.map((record) => unitOf(manifest, record)),
+      withheld: { patients: new Set(gone.map(({ patient }) => patient)).size, records: gone.length },
+    };
+  });
+  if (new Set(sets.map((set) => set.name)).size !== sets.length) {
+    throw new FedKimError("DatasetError", `${dir} holds two datasets of the same name.`, {
+      found: sets.map((set) => set.name).join(", "),
+      needed: "one folder per set",
+    });
+  }
+  return { name, dir, sets, withheldRecords: sets.reduce((sum, set) => sum + set.withheld.records, 0) };
+}
+
+/** Counts of one task in a set. */
+export interface TaskDescription {
+  /** Records with a label. */
+  readonly labelled: number;
+  /** Records labelled 1; only for binary tasks. */
+  readonly positives?: number;
+}
+
+/** Counts of one set; they stay at the site unless released with noise. */
+export interface SetDescription {
+  /** Name of the set. */
+  readonly name: string;
+  /** Who the guarantee is stated for. */
+  readonly privacyUnit: string;
+  /** Records in use. */
+  readonly records: number;
+  /** Privacy units. */
+  readonly units: number;
+  /** Patients. */
+  readonly patients: number;
+  /** The most records of one unit. */
+  readonly largestUnit: number;
+  /** Records left out because their patient belongs to an earlier set. */
+  readonly withheldRecords: number;
+  /** Records without a value, by modality. */
+  readonly missing: Readonly<Record<string, number>>;
+  /** Counts by task. */
+  readonly tasks: Readonly<Record<string, TaskDescription>>;
+}
+
+/**
+ * Counts what a site holds.
+ *
+ * @param site a loaded part
+ */
+export function describeSite(site: SiteData): SetDescription[] {
+  return site.sets.map((set) => {
+    const perUnit = new Map<string, number>();
+    for (const unit of set.units) perUnit.set(unit, (perUnit.get(unit) ?? 0) + 1);
+    const missing = Object.keys(set.manifest.modalities).map((name) => {
+      return [name, set.records.filter((record) => record.values.get(name) === null).length] as const;
+    });
+    const tasks = set.manifest.tasks.map((task) => {
+      const labels = set.records.map((record) => record.labels.get(task.name)).filter((label) =>
+        label !== null
+      );
+      const description: TaskDescription = task.type === "binary"
+        ? { labelled: labels.length, positives: labels.filter((label) => label === 1).length }
+        : { labelled: labels.length };
+      return [task.name, description] as const;
+    });
+    return {
+      name: set.name,
+      privacyUnit: set.manifest.privacyUnit,
+      records: set.records.length,
+      units: perUnit.size,
+      patients: new Set(set.records.map(({ patient }) => patient)).size,
+      largestUnit: [...perUnit.values()].reduce((most, count) => Math.max(most, count), 0),
+      withheldRecords: set.withheld.records,
+      missing: Object.fromEntries(missing),
+      tasks: Object.fromEntries(tasks),
+    };
+  });
+}
