@@ -18,7 +18,9 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
     plan: plan.dp,
     ledgers: await ledgersOf(run),
     unaccounted: [...UNACCOUNTED_RELEASES],
-    groups: await groupsOf(run),
+    groups: (await groupsOf(run)).filter(({ population }) =>
+      plan.dp.request.populations.some(({ name }) => name === population)
+    ),
     generatedAt: new Date().toISOString(),
   });
 }

@@ -11,7 +11,7 @@ import { type InjectedModel, trainInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateModel, type TaskResult } from "./evaluation.ts";
-import { allSamples, taskText } from "./injection_samples.ts";
+import { allSamples, answerableTasks, taskText } from "./injection_samples.ts";
 import type { ModelBase, PublicStage } from "./public_stage.ts";
 import { isValidationPatient } from "./public_split.ts";
 import { publicThresholds } from "./thresholds.ts";
@@ -51,12 +51,12 @@ export async function injectKnowledge(
   const setOf = new Map(
     stage.data.sets.flatMap((set) => set.manifest.tasks.map((task) => [task.name, set.name])),
   );
-  const every = stage.data.sets.flatMap((set) => set.manifest.tasks);
-  const tasks = every.filter((task) => stage.tasks.includes(task.name));
-  const unseen = every.filter((task) => task.role === "unseen");
-  const samplesFor = (wanted: (task: { name: string; role: string }) => boolean) =>
-    allSamples(stage.spec, weights, stage.data, stage.features, wanted);
-  const samples = await samplesFor((task) => stage.tasks.includes(task.name));
+  const answerable = answerableTasks(stage.data, stage.spec);
+  const tasks = answerable.filter((task) => stage.tasks.includes(task.name));
+  const unseen = answerable.filter((task) => !stage.tasks.includes(task.name));
+  const samplesFor = (list: typeof answerable) =>
+    allSamples(stage.spec, weights, stage.data, stage.features, list);
+  const samples = await samplesFor(tasks);
   const held = new Map([...samples].map(([task, list]) => [
     task,
     list.filter(({ patient }) => isValidationPatient(setOf.get(task)!, patient)),
@@ -76,7 +76,7 @@ export async function injectKnowledge(
   model.addTasks(unseen.map(taskText));
   return {
     model,
-    thresholds: await publicThresholds(model, held, await samplesFor((task) => task.role === "unseen")),
+    thresholds: await publicThresholds(model, held, await samplesFor(unseen)),
   };
 }
 
@@ -94,16 +94,15 @@ export async function evaluateFolder(
 ): Promise<EvaluationResult> {
   const data = await loadFederationPart(folder);
   const features = prepareFeatures(stage.spec, weights, data, stage.text);
-  const tasks = data.sets.flatMap((set) => set.manifest.tasks);
-  if (only !== undefined && !tasks.some((task) => task.name === only)) {
-    throw new FedKimError("UnknownTask", `No dataset of ${folder} defines the task ${only}.`, {
-      needed: tasks.map((task) => task.name).join(", "),
+  const tasks = answerableTasks(data, stage.spec).filter((task) => only === undefined || task.name === only);
+  if (tasks.length === 0) {
+    throw new FedKimError("UnknownTask", `No task of ${folder} can be answered by this model.`, {
+      ...(only === undefined ? {} : { found: only }),
+      needed: answerableTasks(data, stage.spec).map((task) => task.name).join(", "),
     });
   }
-  const wanted = (task: { name: string; role: string }) =>
-    only === undefined ? task.role === "unseen" || stage.tasks.includes(task.name) : task.name === only;
-  injected.model.addTasks(tasks.filter(wanted).map(taskText));
-  const samples = await allSamples(stage.spec, weights, data, features, wanted);
+  injected.model.addTasks(tasks.map(taskText));
+  const samples = await allSamples(stage.spec, weights, data, features, tasks);
   const results = await evaluateModel(injected.model, samples, injected.thresholds, onProgress);
   const roles = new Map(tasks.map((task) => [task.name, task.role]));
   return Object.fromEntries(

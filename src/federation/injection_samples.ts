@@ -20,6 +20,23 @@ export function taskText(task: TaskManifest): TaskText {
   };
 }
 
+/**
+ * The tasks that an injection can answer: the trained ones, and unseen ones that read trained modalities only (text
+ * needs no projector).
+ * @param data any part of a federation, for its manifests
+ * @param spec the local model, whose heads name the trained tasks and what they read
+ */
+export function answerableTasks(data: SiteData, spec: LocalModelSpec): TaskManifest[] {
+  const trained = new Set(spec.heads.map((head) => head.task));
+  const projected = new Set(spec.heads.flatMap((head) => head.modalities));
+  return data.sets.flatMap(({ manifest }) =>
+    manifest.tasks.filter((task) =>
+      trained.has(task.name) || (task.role === "unseen" &&
+        task.modalities.every((name) => manifest.modalities[name].kind === "text" || projected.has(name)))
+    )
+  );
+}
+
 /** A sample with the row of its set that it was made from. */
 export interface LabelledSample {
   /** What the foundation model sees. */
@@ -105,13 +122,13 @@ export async function allSamples(
   weights: LocalWeights,
   data: SiteData,
   features: SiteFeatures,
-  wanted: (task: TaskManifest) => boolean,
+  tasks: readonly TaskManifest[],
 ): Promise<Map<string, LabelledSample[]>> {
   const cache = new EncoderCache();
   const samples = new Map<string, LabelledSample[]>();
   for (const set of data.sets) {
-    for (const task of set.manifest.tasks) {
-      if (wanted(task)) samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache));
+    for (const task of set.manifest.tasks.filter((candidate) => tasks.includes(candidate))) {
+      samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache));
     }
   }
   return samples;
