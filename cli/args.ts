@@ -153,6 +153,10 @@ const policy = command(
       minimumSites: optional(option("--minimum-sites", integer({ min: 3 }), {
         description: message`Smallest cohort whose sum may be revealed.`,
       })),
+      peers: optional(option("--peers", file("FILE"), {
+        description:
+          message`JSON object of site names and public keys that this site may be summed with; without it, whoever the aggregator enrolls.`,
+      })),
       tasks: optional(
         option("--tasks", string({ metavar: "A,B" }), { description: message`Allowed tasks, or all.` }),
       ),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ERROR_EXIT_STATUS, type ErrorCode, FedKimError } from "../src/formats/errors.ts";
 
 /** A structured log line of a child. */
@@ -6,7 +7,7 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 
 /** The command that runs this same program with other arguments. */
 export function selfCommand(args: readonly string[]): Deno.Command {
-  const main = new URL("./main.ts", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-prompt", main, ...args],
     stdin: "null",

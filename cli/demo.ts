@@ -1,5 +1,7 @@
 import { join, resolve } from "node:path";
 import { FedKimError } from "../src/formats/errors.ts";
+import { toHex } from "../src/formats/hex.ts";
+import type { Identity } from "../src/secure_agg/mod.ts";
 import { readFederation } from "../src/local/mod.ts";
 import { synthesizeFederation } from "../src/local/synthesize/mod.ts";
 import { EMBEDDED_MODEL_FOLDER } from "../src/foundation/mod.ts";
@@ -30,39 +32,17 @@ const START_SECONDS = 60;
  */
 export async function demo(options: Options<"demo">): Promise<void> {
   const started = performance.now();
-  const signal = untilInterrupted();
+  const children: ChildProcess[] = [];
+  const stopAll = () => children.forEach((child) => child.stop());
+  const signal = untilInterrupted(stopAll);
+  signal.addEventListener("abort", stopAll);
   const line = new ProgressLine(STAGES);
   const run = resolve(
     options.out ?? join("runs", new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19)),
   );
-  const data = await federationData(options, run, line);
-  const children: ChildProcess[] = [];
   try {
-    const { aggregator, url } = await startAggregator(options, run, data, line, children);
-    try {
-      for (const site of data.sites) children.push(await startSite(options, run, site, url));
-    } catch (error) {
-      // An aggregator that has just stopped knows better why a site cannot reach it.
-      const code = await Promise.race([
-        aggregator.exited,
-        new Promise<0>((resolve) => setTimeout(resolve, 2000, 0)),
-      ]);
-      throw code === 0 ? error : failure(aggregator, code, run);
-    }
-    signal.addEventListener("abort", () => children.forEach((child) => child.stop()));
-    for (const child of children.slice(1)) {
-      child.exited.then((code) => {
-        if (code !== 0 && !signal.aborted) {
-          line.end();
-          out.note(paint("yellow", `${child.name} stopped with exit code ${code}: ${child.lastError}`));
-        }
-      });
-    }
-    const code = await aggregator.exited;
-    line.end();
-    if (code !== 0) throw failure(aggregator, code, run);
-    await Promise.all(children.map((child) => child.exited));
-    const result = JSON.parse(aggregator.stdout) as FederationResult;
+    const data = await federationData(options, run, line);
+    const result = await runProcesses(options, run, data, line, children, signal);
     const report = await federationReport(run);
     await Deno.writeTextFile(join(run, "report.html"), renderHtml(report));
     const seconds = (performance.now() - started) / 1000;
@@ -81,8 +61,49 @@ export async function demo(options: Options<"demo">): Promise<void> {
       }`,
     );
   } finally {
-    children.forEach((child) => child.stop());
+    line.end();
+    stopAll();
+    await Promise.all(children.map((child) => child.exited));
   }
+}
+
+/** Starts aggregator and sites as processes of their own and waits for the federation's result. */
+async function runProcesses(
+  options: Options<"demo">,
+  run: string,
+  data: DemoData,
+  line: ProgressLine,
+  children: ChildProcess[],
+  signal: AbortSignal,
+): Promise<FederationResult> {
+  signal.throwIfAborted();
+  const { aggregator, url } = await startAggregator(options, run, data, line, children);
+  try {
+    await enrollSites(options, run, data.sites, url);
+  } catch (error) {
+    // An aggregator that has just stopped knows better why a site cannot reach it.
+    const code = await Promise.race([
+      aggregator.exited,
+      new Promise<0>((resolve) => setTimeout(resolve, 2000, 0)),
+    ]);
+    throw code === 0 ? error : failure(aggregator, code, run);
+  }
+  for (const site of data.sites) {
+    signal.throwIfAborted();
+    const config = join(run, "sites", site.name, "client.json");
+    const child = new ChildProcess(site.name, selfCommand(["client", "--config", config]), run);
+    children.push(child);
+    child.exited.then((code) => {
+      if (code === 0 || signal.aborted) return;
+      line.end();
+      out.note(paint("yellow", `${child.name} stopped with exit code ${code}: ${child.lastError}`));
+    });
+  }
+  const code = await aggregator.exited;
+  line.end();
+  signal.throwIfAborted();
+  if (code !== 0) throw failure(aggregator, code, run);
+  return JSON.parse(aggregator.stdout) as FederationResult;
 }
 
 /** Where the demo's data are. */
@@ -160,32 +181,36 @@ async function startAggregator(
   return { aggregator, url: String(listening.url) };
 }
 
-/** Invites, enrolls and starts one site, as its hospital would. */
-async function startSite(
+/** Invites and enrolls every site, as hospitals would, then lets each pin the keys of the others in its policy. */
+async function enrollSites(
   options: Options<"demo">,
   run: string,
-  site: { readonly name: string; readonly folder: string },
+  sites: DemoData["sites"],
   url: string,
-): Promise<ChildProcess> {
-  const state = join(run, "sites", site.name);
+): Promise<void> {
   const book = await EnrollmentBook.open(join(run, "aggregator"));
-  await acceptInvite(state, encodeInvite(await book.invite(site.name, url)));
-  await writePolicy(join(state, SITE_FILES.policy), {
-    format: "fedkim-policy/1",
-    site: site.name,
-    maxEpsilon: options.epsilon,
-    delta: options.delta,
-    neighboring: "add_or_remove_one",
-    minimumSites: 3,
-    colluders: 1,
-    allowedTasks: "all",
-  }, await readIdentity(join(state, SITE_FILES.identity)));
-  const file = join(state, "client.json");
-  await Deno.writeTextFile(
-    file,
-    JSON.stringify({ data: site.folder, state, backend: options.backend, reconnectSeconds: 20 }),
-  );
-  return new ChildProcess(site.name, selfCommand(["client", "--config", file]), run);
+  const identities = new Map<string, Identity>();
+  const stateOf = (site: string) => join(run, "sites", site);
+  for (const { name } of sites) {
+    await acceptInvite(stateOf(name), encodeInvite(await book.invite(name, url)));
+    identities.set(name, await readIdentity(join(stateOf(name), SITE_FILES.identity)));
+  }
+  const keys = Object.fromEntries([...identities].map(([name, { publicKey }]) => [name, toHex(publicKey)]));
+  for (const { name, folder } of sites) {
+    await writePolicy(join(stateOf(name), SITE_FILES.policy), {
+      format: "fedkim-policy/1",
+      site: name,
+      maxEpsilon: options.epsilon,
+      delta: options.delta,
+      neighboring: "add_or_remove_one",
+      minimumSites: 3,
+      colluders: 1,
+      peers: keys,
+      allowedTasks: "all",
+    }, identities.get(name)!);
+    const config = { data: folder, state: stateOf(name), backend: options.backend, reconnectSeconds: 20 };
+    await Deno.writeTextFile(join(stateOf(name), "client.json"), JSON.stringify(config));
+  }
 }
 
 /** The aggregator's own error, passed on with its code. */

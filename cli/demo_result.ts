@@ -26,11 +26,12 @@ export function describeResult(result: FederationResult, references: LinearRefer
   ];
   const mean = meanAuroc(result);
   if (mean !== undefined) {
-    const reference = references === undefined
+    const linear = COMPARED.map((name) => references?.[name]?.public_only).filter((value) =>
+      value !== undefined
+    );
+    const reference = linear.length < COMPARED.length
       ? ""
-      : ` (linear model on public data only: ${
-        meanOf(COMPARED.map((name) => references[name].public_only)).toFixed(3)
-      })`;
+      : ` (linear model on public data only: ${meanOf(linear).toFixed(3)})`;
     lines.push(`Mean AUROC over ${COMPARED.join(", ")}: ${mean.toFixed(3)}${reference}`);
   }
   return lines.join("\n");

@@ -9,7 +9,7 @@ export async function enroll(options: Options<"enroll">): Promise<void> {
     const accepted = await acceptInvite(options.state, options.invite);
     if (options.json) out.result(JSON.stringify(accepted));
     else {out.result(
-        `Enrolled as ${accepted.site} with ${accepted.url}. Next: fedkim policy --state ${options.state} --epsilon 8 --delta 1e-5 --minimum-sites 3`,
+        `Enrolled as ${accepted.site} with ${accepted.url}.\nThis site's public key, for the other hospitals: ${accepted.publicKey}\nNext: fedkim policy --state ${options.state} --epsilon 8 --delta 1e-5 --minimum-sites 3 --peers peers.json`,
       );}
     return;
   }

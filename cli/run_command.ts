@@ -1,4 +1,4 @@
-import { FedKimError } from "../src/formats/errors.ts";
+import { ERROR_EXIT_STATUS, FedKimError } from "../src/formats/errors.ts";
 import type { Command } from "./args.ts";
 import { out, paint } from "./terminal.ts";
 
@@ -47,6 +47,12 @@ export async function runCommand(command: Command): Promise<number> {
       out.note(`${paint("red", error.code)}: ${error.message}`);
       if (command.json) out.result(JSON.stringify({ error: { code: error.code, message: error.message } }));
       return error.exitStatus;
+    }
+    if (error instanceof DOMException && error.name === "AbortError") {
+      out.note(
+        "Interrupted: stopped on request; what was charged stays charged, and the same command starts anew.",
+      );
+      return ERROR_EXIT_STATUS.Interrupted;
     }
     out.note(
       `${paint("red", "InternalError")}: ${

@@ -1,8 +1,14 @@
-/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function untilInterrupted(): AbortSignal {
+/**
+ * Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once.
+ * @param atOnce called before the process ends at once, e.g. to stop children
+ */
+export function untilInterrupted(atOnce: () => void = () => {}): AbortSignal {
   const controller = new AbortController();
   const stop = () => {
-    if (controller.signal.aborted) Deno.exit(130);
+    if (controller.signal.aborted) {
+      atOnce();
+      Deno.exit(130);
+    }
     controller.abort(new DOMException("stopped by a signal", "AbortError"));
   };
   Deno.addSignalListener("SIGINT", stop);

@@ -21,9 +21,9 @@ export async function verify(
 }
 
 function verifyAccounting(options: Options<"verify accounting">): void {
-  let file: unknown;
+  let text: string;
   try {
-    file = JSON.parse(Deno.readTextFileSync(options.file));
+    text = Deno.readTextFileSync(options.file);
   } catch (cause) {
     throw new FedKimError("FormatError", "The accounting file cannot be read.", {
       found: options.file,
@@ -31,7 +31,7 @@ function verifyAccounting(options: Options<"verify accounting">): void {
       cause,
     });
   }
-  const result = verifyAccountingFile(file);
+  const result = verifyAccountingFile(text);
   if (options.json) return out.result(JSON.stringify(result));
   out.result(
     table(

@@ -21,20 +21,22 @@ const EnrollSchema = z.strictObject({
 });
 const HeadSchema = z.strictObject({ sequence: z.number().int(), hash: z.string().max(128) });
 const JoinSchema = z.strictObject({ head: HeadSchema });
-const AnswerSchema = z.strictObject({
-  planHash: z.string(),
-  accepted: z.boolean(),
-  code: z.string().max(64).optional(),
-});
+const AnswerSchema = z.discriminatedUnion("accepted", [
+  z.strictObject({ accepted: z.literal(true), planHash: z.string(), head: HeadSchema }),
+  z.strictObject({ accepted: z.literal(false), code: z.string().max(64) }),
+]);
+
+/** A site's answer to the plan: accepted with its new ledger head, or refused with a code and nothing else. */
+export type PlanAnswer = z.infer<typeof AnswerSchema>;
 
 /** What the HTTP surface needs of the running aggregator. */
 export interface AggregatorDesk {
   /** Admits a site to the federation and says where its mailbox stands. */
   join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }>;
   /** Takes a site's answer to the plan. */
-  planAnswer(site: string, answer: z.infer<typeof AnswerSchema>): void;
+  planAnswer(site: string, answer: PlanAnswer): Promise<void>;
   /** Takes a secure-aggregation message. */
-  roundMessage(site: string, round: number, bytes: Uint8Array): void;
+  roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void>;
   /** The next letter for a site, waiting for one. */
   nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined>;
   /** Public state for operators: stage, step, joined sites. */
@@ -97,7 +99,7 @@ export function aggregatorApp(
   });
   app.post("/v1/plan/answer", async (c) => {
     const { site, body } = await signed(c.req.raw);
-    desk.planAnswer(site, readJson(AnswerSchema, body));
+    await desk.planAnswer(site, readJson(AnswerSchema, body));
     return c.json({ noted: true });
   });
   app.get("/v1/letters", async (c) => {
@@ -114,7 +116,7 @@ export function aggregatorApp(
   });
   app.post("/v1/rounds/:round/messages", async (c) => {
     const { site, body } = await signed(c.req.raw);
-    desk.roundMessage(site, Number(c.req.param("round")), body);
+    await desk.roundMessage(site, Number(c.req.param("round")), body, headOf(c.req.query("head")));
     return c.json({ noted: true });
   });
   app.get("/v1/artefacts/:hash", async (c) => {
@@ -136,4 +138,12 @@ function readJson<T>(schema: z.ZodType<T>, body: Uint8Array): T {
       cause,
     });
   }
+}
+
+/** A ledger head in a query, `sequence.hash`. */
+function headOf(text: string | undefined): LedgerHead | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,15})\.([0-9a-f]{64})$/.exec(text);
+  if (match === null) throw new FedKimError("FormatError", "The ledger head in the request is malformed.");
+  return { sequence: Number(match[1]), hash: match[2] };
 }

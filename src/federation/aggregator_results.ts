@@ -12,30 +12,26 @@ import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateModel, type TaskResult } from "./evaluation.ts";
 import { allSamples, answerableTasks, taskText } from "./injection_samples.ts";
-import type { ModelBase, PublicStage } from "./public_stage.ts";
-import { isValidationPatient } from "./public_split.ts";
+import type { ModelBase, PublicPart, PublicParts, PublicStage } from "./public_stage.ts";
 import { publicThresholds } from "./thresholds.ts";
 
-/** Mean AUROC of the local task heads over the public validation split: the learning curve that is safe to publish. */
+/** AUROC of the local task heads on the public validation split: the learning curve that is safe to publish. */
 export async function publicValidation(
   stage: PublicStage,
   weights: LocalWeights,
 ): Promise<Record<string, number>> {
   const curve: Record<string, number> = {};
-  for (const set of stage.data.sets) {
-    const features = stage.features.sets.get(set.name);
-    if (features === undefined) continue;
+  const { data, features } = stage.validation;
+  for (const set of data.sets) {
+    const own = features.sets.get(set.name);
+    if (own === undefined) continue;
     for (
-      const task of stage.tasks.filter((name) =>
-        set.manifest.tasks.some((candidate) => candidate.name === name)
+      const { name } of set.manifest.tasks.filter((task) =>
+        stage.tasks.includes(task.name) && task.type === "binary"
       )
     ) {
-      const { scores, labels, records } = await taskScores(stage.spec, weights, features, task);
-      const held = [...records.keys()].filter((i) =>
-        isValidationPatient(set.name, set.records[records[i]].patient)
-      );
-      const value = auroc({ scores: held.map((i) => scores[i]), labels: held.map((i) => labels[i]) });
-      if (value !== undefined) curve[task] = value;
+      const value = auroc(await taskScores(stage.spec, weights, own, name));
+      if (value !== undefined) curve[name] = value;
     }
   }
   return curve;
@@ -43,41 +39,33 @@ export async function publicValidation(
 
 /** Trains projectors and M3OE on public data around the frozen foundation model (paper, steps 1 to 3). */
 export async function injectKnowledge(
-  stage: Omit<PublicStage, "base" | "textTable">,
+  stage: ModelBase & PublicParts,
   weights: LocalWeights,
   options: { readonly seed: number; readonly epochs?: number | undefined },
   onProgress: OnProgress,
 ): Promise<{ readonly model: InjectedModel; readonly thresholds: Record<string, number> }> {
-  const setOf = new Map(
-    stage.data.sets.flatMap((set) => set.manifest.tasks.map((task) => [task.name, set.name])),
-  );
-  const answerable = answerableTasks(stage.data, stage.spec);
+  const { train, validation } = stage;
+  const answerable = answerableTasks(train.data, stage.spec);
   const tasks = answerable.filter((task) => stage.tasks.includes(task.name));
   const unseen = answerable.filter((task) => !stage.tasks.includes(task.name));
-  const samplesFor = (list: typeof answerable) =>
-    allSamples(stage.spec, weights, stage.data, stage.features, list);
-  const samples = await samplesFor(tasks);
-  const held = new Map([...samples].map(([task, list]) => [
-    task,
-    list.filter(({ patient }) => isValidationPatient(setOf.get(task)!, patient)),
-  ]));
-  const isHeld = new Set([...held.values()].flat());
+  const samplesOfPart = (part: PublicPart, list: typeof answerable, only?: "labelled") =>
+    allSamples(stage.spec, weights, part.data, part.features, list, only);
+  const held = await samplesOfPart(validation, tasks, "labelled");
+  const flat = (samples: typeof held) => [...samples.values()].flat().map((item) => item.sample);
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
     tasks: tasks.map(taskText),
-    samples: [...samples.values()].flat().filter((item) => !isHeld.has(item)).map((item) => item.sample),
-    validation: [...isHeld].map((item) => item.sample),
+    samples: flat(await samplesOfPart(train, tasks, "labelled")),
+    validation: flat(held),
     seed: options.seed,
     ...(options.epochs === undefined ? {} : { config: { epochs: options.epochs } }),
     onStep: (p) =>
       onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
   });
   model.addTasks(unseen.map(taskText));
-  return {
-    model,
-    thresholds: await publicThresholds(model, held, await samplesFor(unseen)),
-  };
+  const unlabelled = await samplesOfPart(validation, unseen.filter((task) => task.type === "binary"));
+  return { model, thresholds: await publicThresholds(model, held, unlabelled) };
 }
 
 /** Metrics by task, with the task's role. */
@@ -102,7 +90,7 @@ export async function evaluateFolder(
     });
   }
   injected.model.addTasks(tasks.map(taskText));
-  const samples = await allSamples(stage.spec, weights, data, features, tasks);
+  const samples = await allSamples(stage.spec, weights, data, features, tasks, "labelled");
   const results = await evaluateModel(injected.model, samples, injected.thresholds, onProgress);
   const roles = new Map(tasks.map((task) => [task.name, task.role]));
   return Object.fromEntries(

@@ -1,11 +1,12 @@
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import { Aggregator, type FederationResult } from "./aggregator.ts";
+import { type FederationResult, runFederation } from "./aggregator.ts";
 import { aggregatorApp } from "./aggregator_app.ts";
 import { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
 import { RunFolder } from "./run_folder.ts";
+import { SiteDesk } from "./site_desk.ts";
 
 /** Room for a chunk's header in a request body, bytes. */
 const MESSAGE_OVERHEAD = 65_536;
@@ -27,17 +28,31 @@ export interface AggregatorServiceOptions {
  * @throws FedKimError `PortInUse`, or the code of whatever ended the federation
  */
 export async function serveAggregator(options: AggregatorServiceOptions): Promise<FederationResult> {
-  const { config, onProgress } = options;
+  const { config, signal } = options;
   const book = await EnrollmentBook.open(config.state);
   const artefacts = new ArtefactStore();
   const run = await RunFolder.create(config.run);
-  const aggregator = new Aggregator({ config, book, artefacts, run, onProgress, signal: options.signal });
-  const app = aggregatorApp(aggregator, book, artefacts, config.rounds.chunkBytes + MESSAGE_OVERHEAD);
+  // Every long stage reports progress, so this is where a stop reaches all of them.
+  const onProgress: OnProgress = (event) => {
+    signal.throwIfAborted();
+    options.onProgress(event);
+  };
+  const { federation, sites, rounds } = config;
+  const desk = new SiteDesk({
+    federation,
+    sites,
+    joinDeadlineMs: rounds.joinDeadlineMs,
+    book,
+    identity: book.identity,
+    onProgress: options.onProgress,
+    signal,
+  });
+  const app = aggregatorApp(desk, book, artefacts, rounds.chunkBytes + MESSAGE_OVERHEAD);
   const server = listen(config, (request) => app.fetch(request), options.onListen);
   try {
-    return await aggregator.run();
+    return await runFederation({ config, book, desk, artefacts, run, onProgress });
   } finally {
-    aggregator.close();
+    desk.close();
     await server.shutdown();
   }
 }

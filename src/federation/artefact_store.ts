@@ -12,11 +12,13 @@ export class ArtefactStore {
     return hash;
   }
 
-  /** The bytes at an address. @throws FedKimError `FormatError` where nothing has that hash */
+  /** The bytes at an address. @throws FedKimError `ArtefactGone` where nothing has that hash */
   get(hash: string): Uint8Array<ArrayBuffer> {
     const blob = this.#blobs.get(hash);
     if (blob === undefined) {
-      throw new FedKimError("FormatError", "No artefact has this hash.", { found: hash.slice(0, 64) });
+      throw new FedKimError("ArtefactGone", "No artefact has this hash any more.", {
+        found: hash.slice(0, 64),
+      });
     }
     return blob;
   }

@@ -99,7 +99,9 @@ export class EnrollmentBook {
     const open = isSiteName(site) && await exists(this.#invitePath(site))
       ? await Deno.readTextFile(this.#invitePath(site))
       : undefined;
-    if (open !== sha256Hex(secret)) throw denied("there is no open invite with this secret");
+    // Looked at after the wait: of two enrolments at once, one must not overwrite the other.
+    const taken = this.publicKeyOf(site) !== undefined;
+    if (taken || open !== sha256Hex(secret)) throw denied("there is no open invite with this secret");
     this.book.sites[site] = publicKeyHex;
     await this.#save();
     await Deno.remove(this.#invitePath(site));
@@ -107,18 +109,17 @@ export class EnrollmentBook {
 
   /** Public key of an enrolled site. */
   publicKeyOf(site: string): Uint8Array | undefined {
-    const hex = this.book.sites[site];
-    return hex === undefined ? undefined : fromHex(hex);
+    return Object.hasOwn(this.book.sites, site) ? fromHex(this.book.sites[site]) : undefined;
   }
 
   /** The last ledger head that was countersigned for a site. */
   headOf(site: string): LedgerHead | undefined {
-    return this.book.heads[site];
+    return Object.hasOwn(this.book.heads, site) ? this.book.heads[site] : undefined;
   }
 
   /** Remembers a newer head; an older one is ignored, so that a rolled-back site cannot lower it. */
   async recordHead(site: string, head: LedgerHead): Promise<void> {
-    if (head.sequence <= (this.book.heads[site]?.sequence ?? -1)) return;
+    if (head.sequence <= (this.headOf(site)?.sequence ?? -1)) return;
     this.book.heads[site] = { sequence: head.sequence, hash: head.hash };
     await this.#save();
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type DpPlan, parsePlan, type UnaccountedRelease } from "../dp/mod.ts";
-import type { LocalModelSpec } from "../local/mod.ts";
+import { type DpPlan, parsePlan } from "../dp/mod.ts";
+import { type LocalModelSpec, parseLocalModelSpec } from "../local/mod.ts";
 import { type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
@@ -24,7 +24,6 @@ const PlanSchema = z.strictObject({
     colluders: z.number().int().min(1),
     chunkCoordinates: z.number().int().min(16),
   }),
-  unaccounted: z.array(z.strictObject({ what: z.string(), seenBy: z.string(), note: z.string() })),
 });
 
 /**
@@ -66,8 +65,6 @@ export interface FederationPlan {
     /** Coordinates per upload chunk. */
     readonly chunkCoordinates: number;
   };
-  /** What leaves a site outside of the accounting. */
-  readonly unaccounted: readonly UnaccountedRelease[];
 }
 
 /** The plan's hash: SHA-256 over its canonical JSON, hexadecimal. Every step's configuration carries it. */
@@ -112,9 +109,10 @@ export function openPlan(bytes: Uint8Array, aggregatorPublicKey: Uint8Array): Fe
       needed: "a fedkim-plan/1 of the same FedKIM version",
     });
   }
+  const { model } = parsed.data;
   return {
     ...parsed.data,
     dp: parsePlan(parsed.data.dp),
-    model: { ...parsed.data.model, spec: parsed.data.model.spec as LocalModelSpec },
+    model: { ...model, spec: parseLocalModelSpec(model.spec) },
   };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { loadFederationPart, type LocalWeights, prepareFeatures } from "../local/mod.ts";
+import { loadFederationPart, type LocalWeights } from "../local/mod.ts";
 import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
 import { loadInjection, saveInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
@@ -7,7 +7,7 @@ import type { OnProgress } from "../formats/progress.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { FederationPlan } from "./federation_plan.ts";
-import type { ModelBase } from "./public_stage.ts";
+import { type ModelBase, publicParts } from "./public_stage.ts";
 import { RUN_FILES } from "./run_folder.ts";
 import { tokenEmbedding } from "./text_table.ts";
 import { readWeights } from "./weights_file.ts";
@@ -61,15 +61,9 @@ export async function injectRun(
   folder: string,
   onProgress: OnProgress,
 ): Promise<{ readonly trainable: unknown }> {
-  const data = await loadFederationPart(folder);
-  const features = prepareFeatures(run.spec, run.weights, data, run.text);
+  const parts = publicParts(run, run.weights, await loadFederationPart(folder));
   const options = { seed: run.config.seed, epochs: run.config.injection.epochs };
-  const { model, thresholds } = await injectKnowledge(
-    { ...run, data, features },
-    run.weights,
-    options,
-    onProgress,
-  );
+  const { model, thresholds } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
   await saveInjection(model, join(run.path, RUN_FILES.injection));
   const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));
   await Deno.writeTextFile(

@@ -47,8 +47,8 @@ export interface LabelledSample {
 
 /**
  * Turns records into samples for the foundation model: encoder tokens for each modality of the task (paper, step 1),
- * text modalities as text, and the label. Records without a label for the task, or without any of its modalities, are
- * left out.
+ * text modalities as text, and the label. Records without any of the task's modalities are left out, and with `only`
+ * those without a label.
  * @param spec the local model
  * @param weights the aggregated encoders
  * @param data records
@@ -62,6 +62,7 @@ export async function samplesOf(
   set: SiteSet,
   task: TaskManifest,
   encoded: EncoderCache,
+  only?: "labelled",
 ): Promise<LabelledSample[]> {
   const textual = new Set(
     task.modalities.filter((modality) => set.manifest.modalities[modality].kind === "text"),
@@ -80,7 +81,7 @@ export async function samplesOf(
   const samples: LabelledSample[] = [];
   set.records.forEach((record, row) => {
     const label = record.labels.get(task.name);
-    if (label === null || label === undefined) return;
+    if (only === "labelled" && (label === null || label === undefined)) return;
     if (encoders.length > 0 && tokens.every((modality) => modality.present[row] === 0)) return;
     const text = note === undefined ? undefined : record.values.get(note);
     samples.push({
@@ -93,7 +94,7 @@ export async function samplesOf(
           tokens: rowOf(modality, row),
         })),
         question: record.questions.get(task.name) ?? task.question,
-        label: task.type === "open" ? String(label) : Number(label) > 0 ? 1 : 0,
+        label: task.type === "open" ? String(label ?? "") : Number(label) > 0 ? 1 : 0,
         ...(text?.kind === "text" ? { text: text.text } : {}),
       },
     });
@@ -116,19 +117,20 @@ export class EncoderCache {
   }
 }
 
-/** All samples of the given tasks, by task name. */
+/** All samples of the given tasks, by task name; with `only` those that have a label, otherwise none is looked at. */
 export async function allSamples(
   spec: LocalModelSpec,
   weights: LocalWeights,
   data: SiteData,
   features: SiteFeatures,
   tasks: readonly TaskManifest[],
+  only?: "labelled",
 ): Promise<Map<string, LabelledSample[]>> {
   const cache = new EncoderCache();
   const samples = new Map<string, LabelledSample[]>();
   for (const set of data.sets) {
     for (const task of set.manifest.tasks.filter((candidate) => tasks.includes(candidate))) {
-      samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache));
+      samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache, only));
     }
   }
   return samples;

@@ -37,6 +37,11 @@ export class Mailbox {
     return this.#delivered === this.newest;
   }
 
+  /** Drops what was not fetched of earlier steps: they are over, and would only cost a slow site its budget. */
+  dropRoundsBefore(round: number): void {
+    this.#letters = this.#letters.filter((letter) => letter.round === 0 || letter.round >= round);
+  }
+
   /** Sequence number of the newest message, 0 when none was ever posted. */
   get newest(): number {
     return this.#next - 1;

@@ -1,12 +1,16 @@
+import { federatedParameters } from "../local/mod.ts";
+import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
-import type { Identity } from "../secure_agg/mod.ts";
 import type { FederationPlan } from "./federation_plan.ts";
 import type { SitePolicy } from "./site_policy.ts";
 
+/** Smallest slack for the float error of norms that a site accepts; the plan's noise covers it. */
+const MIN_FLOAT_SLACK = 1e-3;
+
 /**
  * Checks a plan against a site's own policy, before anything is trained or charged.
- * @param plan an opened plan (signature and privacy numbers already checked)
+ * @param plan an opened plan (signature, model description and privacy numbers already checked)
  * @param policy the site's signed policy
  * @param identity the site's identity, which must be in the roster
  * @param units privacy unit of each set that this site holds, from its own manifests
@@ -18,6 +22,14 @@ export function gatePlan(
   identity: Identity,
   units: ReadonlyMap<string, string>,
 ): void {
+  gateRoster(plan, policy, identity);
+  gateCohort(plan, policy);
+  gateModel(plan, policy);
+  gatePrivacy(plan, policy, units);
+}
+
+/** Who else is summed with: cohort size and colluders mean nothing where the aggregator makes up the others. */
+function gateRoster(plan: FederationPlan, policy: SitePolicy, identity: Identity): void {
   const own = plan.roster.find((entry) => entry.site === identity.id);
   if (own?.publicKey !== toHex(identity.publicKey)) {
     throw refuse(
@@ -26,27 +38,33 @@ export function gatePlan(
       "ask the consortium to enroll it",
     );
   }
-  if (new Set(plan.roster.map((entry) => entry.publicKey)).size !== plan.roster.length) {
-    throw refuse("duplicate_key", "two sites of the roster share a key", "tell the consortium");
+  for (const field of ["site", "publicKey"] as const) {
+    if (new Set(plan.roster.map((entry) => entry[field])).size !== plan.roster.length) {
+      throw refuse("duplicate_key", `two sites of the roster share a ${field}`, "tell the consortium");
+    }
   }
+  const { peers } = policy;
+  if (peers === "any") return;
+  const strangers = plan.roster.filter(({ site, publicKey }) =>
+    site !== identity.id && peers[site] !== publicKey
+  );
+  if (strangers.length > 0) {
+    throw refuse(
+      "unknown_peer",
+      `sites that the policy does not know with this key: ${strangers.map((entry) => entry.site).join(", ")}`,
+      "compare the keys with these hospitals, then add them to the policy with --peers",
+    );
+  }
+}
+
+function gateCohort(plan: FederationPlan, policy: SitePolicy): void {
   const aggregation = plan.secureAggregation;
   const cohort = plan.dp.request.cohort;
   if (
     cohort.n !== plan.roster.length || cohort.nMin !== aggregation.nMin ||
     cohort.colluders !== aggregation.colluders
   ) {
-    throw refuse(
-      "cohort_mismatch",
-      "noise and secure aggregation are sized for different cohorts",
-      "tell the consortium",
-    );
-  }
-  if (plan.dp.request.dimension < 1 || plan.dp.request.neighboring !== policy.neighboring) {
-    throw refuse(
-      "neighboring",
-      `neighbouring relation ${plan.dp.request.neighboring}`,
-      `agree on ${policy.neighboring}`,
-    );
+    throw refuse("cohort_mismatch", "noise and sums are sized for different cohorts", "tell the consortium");
   }
   if (aggregation.nMin < policy.minimumSites) {
     throw refuse(
@@ -62,8 +80,38 @@ export function gatePlan(
       `have the plan assume ${policy.colluders}, or change the policy`,
     );
   }
+}
+
+/** What is trained is what the plan says, for allowed tasks, on sets that are accounted. */
+function gateModel(plan: FederationPlan, policy: SitePolicy): void {
+  const { spec } = plan.model;
+  const populations = new Set(plan.dp.request.populations.map((population) => population.name));
+  const trained = spec.heads.map((head) => head.task);
+  if ([...trained].sort().join() !== [...plan.tasks].sort().join()) {
+    throw refuse(
+      "task_mismatch",
+      `the model trains ${trained.join(", ")}, the plan says ${plan.tasks.join(", ")}`,
+      "tell the consortium",
+    );
+  }
+  const unaccounted = spec.heads.find((head) => !populations.has(head.set));
+  if (unaccounted !== undefined) {
+    throw refuse(
+      "set_not_accounted",
+      `the task ${unaccounted.task} reads the set ${unaccounted.set}`,
+      "tell the consortium",
+    );
+  }
+  const { dimension } = federatedParameters(spec);
+  if (dimension !== plan.dp.request.dimension) {
+    throw refuse(
+      "dimension_mismatch",
+      `${dimension} federated parameters, noise for ${plan.dp.request.dimension}`,
+      "tell the consortium",
+    );
+  }
   const { allowedTasks } = policy;
-  const forbidden = allowedTasks === "all" ? [] : plan.tasks.filter((task) => !allowedTasks.includes(task));
+  const forbidden = allowedTasks === "all" ? [] : trained.filter((task) => !allowedTasks.includes(task));
   if (forbidden.length > 0) {
     throw refuse(
       "task",
@@ -71,7 +119,25 @@ export function gatePlan(
       "allow them in the policy, or have them left out of the plan",
     );
   }
-  for (const population of plan.dp.request.populations) {
+}
+
+function gatePrivacy(plan: FederationPlan, policy: SitePolicy, units: ReadonlyMap<string, string>): void {
+  const { request, guarantees } = plan.dp;
+  if (request.neighboring !== policy.neighboring) {
+    throw refuse(
+      "neighboring",
+      `neighbouring relation ${request.neighboring}`,
+      `agree on ${policy.neighboring}`,
+    );
+  }
+  if (request.floatSlack < MIN_FLOAT_SLACK) {
+    throw refuse(
+      "float_slack",
+      `slack ${request.floatSlack} for the float error of norms`,
+      `ask for ${MIN_FLOAT_SLACK}`,
+    );
+  }
+  for (const population of request.populations) {
     const own = units.get(population.name);
     if (own === undefined || own === population.unit) continue;
     throw refuse(
@@ -80,7 +146,7 @@ export function gatePlan(
       "have the plan and the dataset manifest state the same privacy unit",
     );
   }
-  for (const guarantee of plan.dp.guarantees) {
+  for (const guarantee of guarantees) {
     if (!units.has(guarantee.population)) continue;
     if (guarantee.delta > policy.delta || !(guarantee.epsilon <= policy.maxEpsilon)) {
       throw refuse(

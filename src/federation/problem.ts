@@ -22,6 +22,9 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   PolicyRefused: 403,
   BudgetExceeded: 403,
   UnknownTask: 404,
+  ArtefactGone: 404,
+  LedgerError: 409,
+  NetworkError: 503,
 };
 
 /** Turns any error into a problem document; the text of unknown errors stays inside the process. */

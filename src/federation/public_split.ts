@@ -1,10 +1,34 @@
 import { createHash } from "node:crypto";
+import type { SiteData, SiteSet } from "../local/mod.ts";
 
 /** One public patient in this many is held out for validation: every choice is made on it, never on test data. */
 const VALIDATION_SHARE = 5;
 
-/** True where a public patient belongs to the validation split; by patient, so that no one is on both sides. */
-export function isValidationPatient(set: string, patient: string): boolean {
+/** Public data in two parts that share no patient. */
+export interface PublicSplit {
+  /** What encoders, heads, projectors and experts are trained on. */
+  readonly train: SiteData;
+  /** What learning curves, early stops and thresholds are read from. */
+  readonly validation: SiteData;
+}
+
+/** Splits public data by patient: a hash of the patient's own identifier decides, so the split never moves. */
+export function splitPublic(data: SiteData): PublicSplit {
+  return {
+    train: part(data, (set, patient) => !isValidationPatient(set, patient)),
+    validation: part(data, isValidationPatient),
+  };
+}
+
+function isValidationPatient(set: string, patient: string): boolean {
   return createHash("sha256").update(`fedkim/public-validation/${set}/${patient}`).digest()[0] %
       VALIDATION_SHARE === 0;
+}
+
+function part(data: SiteData, keep: (set: string, patient: string) => boolean): SiteData {
+  const sets = data.sets.map((set): SiteSet => {
+    const rows = [...set.records.keys()].filter((row) => keep(set.name, set.records[row].patient));
+    return { ...set, records: rows.map((row) => set.records[row]), units: rows.map((row) => set.units[row]) };
+  });
+  return { ...data, sets };
 }

@@ -19,6 +19,7 @@ import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
+import { splitPublic } from "./public_split.ts";
 import { encodeTextTable, tokenEmbedding } from "./text_table.ts";
 
 /** What every later stage needs to read records: the foundation model and the local model around it. */
@@ -35,16 +36,28 @@ export interface ModelBase {
   readonly tasks: readonly string[];
 }
 
-/** What the server knows before any site has said a word: public data and encoders pre-trained on them. */
-export interface PublicStage extends ModelBase {
-  /** The public data. */
+/** Records of one part of the public data with their cached stem features. */
+export interface PublicPart {
+  /** The records. */
   readonly data: SiteData;
-  /** The artefact that carries it to the sites. */
+  /** Their stem features. */
+  readonly features: SiteFeatures;
+}
+
+/** Public data for the injection: what it is trained on, and what its choices are made on. */
+export interface PublicParts {
+  /** Trained on. */
+  readonly train: PublicPart;
+  /** Held out by patient. */
+  readonly validation: PublicPart;
+}
+
+/** What the server knows before any site has said a word: public data and encoders pre-trained on them. */
+export interface PublicStage extends ModelBase, PublicParts {
+  /** The artefact that carries tokenizer and embedding to the sites. */
   readonly textTable: Uint8Array<ArrayBuffer>;
   /** Public-pretrained weights. */
   readonly base: LocalWeights;
-  /** Stem features of the public data. */
-  readonly features: SiteFeatures;
 }
 
 /** Loads public data and foundation model, and pre-trains the encoders on public data (which costs no privacy). */
@@ -55,14 +68,25 @@ export async function preparePublic(config: AggregatorConfig, onProgress: OnProg
   const tokenizer = await loadTokenizer(config.foundationModel);
   const table = await embeddingTable(decoder);
   const text = tokenEmbedding(tokenizer, table.values, table.hiddenSize);
-  const spec = createSpec(data, tasks, { tokenDimension: table.hiddenSize });
-  const base = await pretrainOnPublic(spec, data, text, {
+  const { train } = splitPublic(data);
+  const spec = createSpec(train, tasks, { tokenDimension: table.hiddenSize });
+  const base = await pretrainOnPublic(spec, train, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
   });
   const textTable = await encodeTextTable(config.foundationModel, table);
-  const features = prepareFeatures(spec, base, data, text);
-  return { data, decoder, tokenizer, text, textTable, spec, base, features, tasks };
+  const model = { decoder, tokenizer, text, spec, tasks };
+  return { ...model, textTable, base, ...publicParts(model, base, data) };
+}
+
+/** Splits public data by patient and computes the stem features of both parts. */
+export function publicParts(model: ModelBase, weights: LocalWeights, data: SiteData): PublicParts {
+  const { train, validation } = splitPublic(data);
+  const withFeatures = (part: SiteData): PublicPart => ({
+    data: part,
+    features: prepareFeatures(model.spec, weights, part, model.text),
+  });
+  return { train: withFeatures(train), validation: withFeatures(validation) };
 }
 
 /** The tasks to train: those that the configuration names, or every task whose role is `train`. */
@@ -88,7 +112,7 @@ export function trainTasks(data: SiteData, wanted: readonly string[] | undefined
 /** The differential-privacy plan that a configuration asks for. */
 export function makeDpPlan(config: AggregatorConfig, stage: PublicStage): DpPlan {
   const clip = defaultClip(stage.spec);
-  const trained = stage.data.sets.filter((set) =>
+  const trained = stage.train.data.sets.filter((set) =>
     set.manifest.tasks.some((task) => stage.tasks.includes(task.name))
   );
   const unknown = Object.keys({ ...config.privacy.samplingRate, ...config.privacy.maxGradNorm })

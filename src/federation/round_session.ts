@@ -1,4 +1,5 @@
 import { type Enrolled, type RoundConfig, SecAggServer } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { RoundJournal } from "./round_journal.ts";
 
@@ -50,6 +51,12 @@ export class RoundSession {
   receive(site: string, bytes: Uint8Array): void {
     const receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "refused") throw receipt.error;
+    if (receipt.kind === "busy") {
+      throw new FedKimError(
+        "NetworkError",
+        "Too many sites upload at once; the same message will be taken in a moment.",
+      );
+    }
     this.#wake();
   }
 

@@ -13,12 +13,12 @@ import { pinAggregator, SITE_FILES } from "./site_state.ts";
  * with the same invite after a lost connection.
  * @param stateFolder the site's state folder
  * @param token the invite's text
- * @returns the site's name and the aggregator's URL
+ * @returns the site's name, the aggregator's URL and the site's public key, to be compared with other hospitals
  */
 export async function acceptInvite(
   stateFolder: string,
   token: string,
-): Promise<{ site: string; url: string }> {
+): Promise<{ site: string; url: string; publicKey: string }> {
   const invite = decodeInvite(token);
   const path = join(stateFolder, SITE_FILES.identity);
   const identity = await exists(path) ? await readIdentity(path) : await createIdentity(path, invite.site);
@@ -52,5 +52,5 @@ export async function acceptInvite(
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw fromProblem(answer, response.status);
   await pinAggregator(stateFolder, invite);
-  return { site: invite.site, url: invite.url };
+  return { site: invite.site, url: invite.url, publicKey };
 }

@@ -23,6 +23,8 @@ export interface SitePolicy {
   readonly minimumSites: number;
   /** Colluding sites that the noise must at least assume. */
   readonly colluders: number;
+  /** Public keys (hexadecimal) of the sites that this one will be summed with, or `any` that the aggregator enrolled. */
+  readonly peers: "any" | Readonly<Record<string, string>>;
   /** Tasks that may be trained here. */
   readonly allowedTasks: "all" | readonly string[];
 }
@@ -35,6 +37,7 @@ const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
   neighboring: z.literal("add_or_remove_one"),
   minimumSites: z.number().int().min(3),
   colluders: z.number().int().min(1),
+  peers: z.union([z.literal("any"), z.record(z.string(), z.string().length(64))]),
   allowedTasks: z.union([z.literal("all"), z.array(z.string())]),
 });
 

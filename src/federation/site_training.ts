@@ -49,13 +49,13 @@ export function prepareTraining(
  * @param site the prepared site
  * @param flat the federated parameters of this step `[d]`
  * @param randomBytes source of sampling and noise, never seeded in the product
- * @returns `[d]` integers modulo 2^32, ready to be masked; the number of units with a non-finite gradient
+ * @returns `[d]` integers modulo 2^32, ready to be masked; units with a non-finite gradient contribute zero
  */
 export async function stepContribution(
   site: TrainingSite,
   flat: Float64Array,
   randomBytes: RandomBytes,
-): Promise<{ readonly vector: Uint32Array; readonly nonFinite: number }> {
+): Promise<Uint32Array> {
   const { spec } = site.plan.model;
   const weights = unflatten(spec, site.base, flat);
   const sampled = new Map<string, string[]>();
@@ -66,6 +66,6 @@ export async function stepContribution(
     sampled.set(population.name, poissonSample(units(set), population.samplingRate, randomBytes));
     clip.set(population.name, population.maxGradNorm);
   }
-  const { sum, nonFinite } = await clippedGradientSum(spec, weights, site.features, sampled, clip);
-  return { vector: encodeUpdate(site.plan.dp, sum, randomBytes), nonFinite };
+  const { sum } = await clippedGradientSum(spec, weights, site.features, sampled, clip);
+  return encodeUpdate(site.plan.dp, sum, randomBytes);
 }

@@ -1,7 +1,12 @@
 import { join } from "node:path";
 import { openLedger } from "../dp/mod.ts";
-import { loadFederationPart, type SiteData } from "../local/mod.ts";
-import { type Identity, SecAggClient, type SecAggClientOptions } from "../secure_agg/mod.ts";
+import { checkWeights, loadFederationPart, type SiteData } from "../local/mod.ts";
+import {
+  type Identity,
+  SecAggClient,
+  type SecAggClientOptions,
+  type SecAggError,
+} from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
@@ -14,6 +19,7 @@ import { readIdentity } from "./identity_file.ts";
 import { checkCountersignedHead, type CountersignedHead } from "./ledger_head.ts";
 import type { Letter } from "./mailbox.ts";
 import { gatePlan } from "./plan_gate.ts";
+import { fromProblem } from "./problem.ts";
 import { openRoundOrder, rosterOf } from "./round_order.ts";
 import { readTextTable } from "./text_table.ts";
 import { readWeights } from "./weights_file.ts";
@@ -25,7 +31,7 @@ import { prepareTraining, stepContribution, type TrainingSite } from "./site_tra
 export type SiteEvent =
   | { readonly kind: "joined"; readonly aggregator: string }
   | { readonly kind: "accepted"; readonly planHash: string; readonly steps: number }
-  | { readonly kind: "step"; readonly round: number; readonly steps: number; readonly nonFinite: number }
+  | { readonly kind: "step"; readonly round: number; readonly steps: number }
   | { readonly kind: "aborted"; readonly round: number; readonly reason: string }
   | { readonly kind: "finished"; readonly steps: number };
 
@@ -114,7 +120,7 @@ async function serve(site: Site): Promise<void> {
       training = await acceptPlan(site, letter);
     } else if (letter.kind === "round") {
       step = await beginStep(site, required(training), letter);
-      steps++;
+      if (step !== undefined) steps++;
     } else if (letter.kind === "secagg") {
       if (step?.round === letter.round) step = await answer(site, step, letter);
     } else if (letter.kind === "abort") {
@@ -125,13 +131,14 @@ async function serve(site: Site): Promise<void> {
         reason: new TextDecoder().decode(letter.body),
       });
     } else {
+      if (letter.body.length > 0) throw fromProblem(JSON.parse(new TextDecoder().decode(letter.body)), 200);
       site.options.onEvent({ kind: "finished", steps });
       return;
     }
   }
 }
 
-/** Joins and guards against roll-back: the countersigned head must be in this site's ledger. */
+/** Joins and guards against roll-back: the newest countersigned head must be in this site's ledger. */
 async function join_(site: Site): Promise<number> {
   const answer = await site.connection.postJson<{ head: CountersignedHead | null; newest: number }>(
     "/v1/join",
@@ -154,66 +161,90 @@ async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
     gatePlan(plan, site.policy, site.identity, privacyUnits);
     const fetched = (hash: string) => cachedArtefact(site.options.config.state, hash, site.connection);
     const base = await readWeights(await fetched(plan.model.baseWeights));
+    checkWeights(plan.model.spec, base);
     const text = await readTextTable(await fetched(plan.model.textTable));
     const training = prepareTraining(plan, base, site.data, text);
     const planHash = federationPlanHash(plan);
-    await site.ledger.commit({ planHash, schedules: eventsOf(training) });
-    await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true });
+    const head = await site.ledger.commit({ planHash, schedules: eventsOf(training) });
+    await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head });
     site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps });
     return training;
   } catch (error) {
     // Only the code travels: why a site refuses is the site's own business.
     const code = error instanceof FedKimError ? error.code : "InternalError";
-    await site.connection.postJson("/v1/plan/answer", { planHash: "", accepted: false, code }).catch(
-      () => {},
-    );
+    await site.connection.postJson("/v1/plan/answer", { accepted: false, code }).catch(() => {});
     throw error;
   }
 }
 
-/** Charges the ledger, then opens the step with fresh keys; training runs while the others exchange theirs. */
-async function beginStep(site: Site, training: TrainingSite, letter: Letter): Promise<ActiveStep> {
+/** Charges the ledger, durably, then opens the step with fresh keys and the new ledger head. */
+async function beginStep(
+  site: Site,
+  training: TrainingSite,
+  letter: Letter,
+): Promise<ActiveStep | undefined> {
   const { plan } = training;
   const config = openRoundOrder(letter.body, fromHex(site.pinned.publicKey)!, plan);
   const planHash = federationPlanHash(plan);
   await site.progress.begin(planHash, config.roundId);
   const charges = eventsOf(training).map(({ population, step }) => ({ population, event: step }));
-  await site.ledger.charge({ planHash, round: config.roundId, charges });
+  const head = await site.ledger.charge({ planHash, round: config.roundId, charges });
   const createClient = site.options.createClient ?? ((options) => new SecAggClient(options));
   const client = createClient({
     config,
     identity: site.identity,
     enrolled: rosterOf(plan),
     random: site.randomBytes,
+    // Called once, when the shares of all others have arrived.
     input: async () => {
       const bytes = await site.connection.artefact(toHex(config.modelHash));
       const flat = decodeFlat(bytes, config.dimension);
-      const { vector, nonFinite } = await stepContribution(training, flat, site.randomBytes);
-      site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps, nonFinite });
+      const vector = await stepContribution(training, flat, site.randomBytes);
+      site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps });
       return vector;
     },
   });
-  await site.connection.postBytes(`/v1/rounds/${config.roundId}/messages`, client.begin());
-  return { round: config.roundId, client };
+  const step = { round: config.roundId, client };
+  return await send(site, step, [client.begin()], `?head=${head.sequence}.${head.hash}`);
 }
 
-/** Answers a protocol message; a step that lost too many sites is over, any other abort stops the worker. */
+/** Answers a protocol message; what ends the step alone leaves the worker ready for the next one. */
 async function answer(site: Site, step: ActiveStep, letter: Letter): Promise<ActiveStep | undefined> {
   const next = await step.client.receive(letter.body);
+  const sent = await send(site, step, next.outbound);
+  if (next.kind === "next") return sent;
+  if (!endsStepOnly(next.error)) throw next.error;
+  site.options.onEvent({ kind: "aborted", round: step.round, reason: next.error.message });
+  return undefined;
+}
+
+/** Sends a step's messages; undefined where the step has gone on without this site (its charge stays). */
+async function send(
+  site: Site,
+  step: ActiveStep,
+  messages: Iterable<Uint8Array>,
+  query = "",
+): Promise<ActiveStep | undefined> {
   try {
-    for (const message of next.outbound) {
-      await site.connection.postBytes(`/v1/rounds/${step.round}/messages`, message);
+    for (const message of messages) {
+      await site.connection.postBytes(`/v1/rounds/${step.round}/messages${query}`, message);
     }
+    return step;
   } catch (error) {
-    // The step went on without this site, e.g. after a pause; its charge stays.
     if (!(error instanceof FedKimError) || error.code !== "UnexpectedMessage") throw error;
     site.options.onEvent({ kind: "aborted", round: step.round, reason: error.message });
     return undefined;
   }
-  if (next.kind === "next") return step;
-  if (next.error.code !== "BelowThreshold") throw next.error;
-  site.options.onEvent({ kind: "aborted", round: step.round, reason: next.error.message });
-  return undefined;
+}
+
+/**
+ * True for ends that can happen between honest parties: too few sites, a server that gave the step up, or a model that
+ * is gone because the step is over. Everything else is evidence of a lie or a defect here, and stops the worker.
+ */
+function endsStepOnly(error: SecAggError): boolean {
+  if (error.code === "BelowThreshold" || error.reason === "server_aborted") return true;
+  const { cause } = error;
+  return error.reason === "local_failure" && cause instanceof FedKimError && cause.code === "ArtefactGone";
 }
 
 /** Events of the populations that this site holds. */

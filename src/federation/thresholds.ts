@@ -33,7 +33,7 @@ export function prevalenceThreshold(scores: ArrayLike<number>, positiveShare: nu
  * trained tasks.
  * @param model the injected model
  * @param trained validation samples by trained task, labels used
- * @param unseen public samples by unseen task, labels not used
+ * @param unseen public samples by unseen yes-or-no task, labels not used
  */
 export async function publicThresholds(
   model: InjectedModel,
@@ -50,7 +50,7 @@ export async function publicThresholds(
   }
   const share = shares.reduce((sum, value) => sum + value, 0) / Math.max(1, shares.length);
   for (const [task, list] of unseen) {
-    if (list.length === 0 || typeof list[0].sample.label === "string") continue;
+    if (list.length === 0) continue;
     thresholds[task] = prevalenceThreshold(await model.score(list.map(({ sample }) => sample)), share);
   }
   return thresholds;

@@ -13,6 +13,12 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
     note: "how long a site trains varies with the number of sampled records; no fixed upload slot is kept",
   },
   {
+    what: "Refusals and aborts",
+    seenBy: "aggregator",
+    note:
+      "that a site refuses a plan or gives a step up, with an error code; its cause can depend on the site's data",
+  },
+  {
     what: "Sets held",
     seenBy: "aggregator",
     note:

@@ -13,12 +13,10 @@ export async function writeDurable(path: string, data: Uint8Array | string, mode
     file.close();
   }
   await Deno.rename(temporary, path);
-  const folder = await Deno.open(dirname(path));
   try {
+    using folder = await Deno.open(dirname(path));
     await folder.sync();
   } catch {
-    // Some file systems cannot fsync a folder; the rename itself is atomic there.
-  } finally {
-    folder.close();
+    // Some systems cannot open or fsync a folder; the rename itself is atomic there.
   }
 }

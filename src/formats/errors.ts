@@ -12,6 +12,8 @@ export const ERROR_EXIT_STATUS = {
   PortInUse: 6,
   /** The other side cannot be reached or answered outside the protocol. */
   NetworkError: 7,
+  /** An artefact that the aggregator no longer serves, because its step is over. */
+  ArtefactGone: 9,
   /** A signature, identity or invite is not valid. */
   AuthenticationError: 8,
   /** A secure-aggregation session ended without a sum. */
@@ -32,6 +34,8 @@ export const ERROR_EXIT_STATUS = {
   BackendError: 30,
   /** A model does not fit its configuration, adapter or memory. */
   ModelError: 31,
+  /** Stopped by Ctrl-C or SIGTERM. */
+  Interrupted: 130,
   /** A defect in FedKIM itself: please report it. */
   InternalError: 70,
 } as const;

@@ -58,7 +58,9 @@ export type {
 export type { TokenEmbedding } from "./token_embedding.ts";
 export type { ViewSpec } from "./front_end.ts";
 export {
+  type AttentionOptions,
   createSpec,
+  DEFAULT_ATTENTION,
   DEFAULT_MODEL_OPTIONS,
   type EncoderSpec,
   type HeadSpec,
@@ -82,7 +84,13 @@ export {
   type PretrainOptions,
   trainWithoutPrivacy,
 } from "./pretrain.ts";
-export { DEFAULT_TRAINING, defaultClip, type PrivateTrainingDefaults } from "./defaults.ts";
+export {
+  DEFAULT_LOCAL_TRAINING,
+  DEFAULT_TRAINING,
+  defaultClip,
+  type LocalTrainingDefaults,
+  type PrivateTrainingDefaults,
+} from "./defaults.ts";
 export {
   prepareFeatures,
   type SetFeatures,
@@ -94,11 +102,25 @@ export {
 export {
   type ClippedGradientSum,
   clippedGradientSum,
+  engineFor,
+  type EngineName,
+  type GradientSumOptions,
   MICROBATCH_ROWS,
   perUnitGradients,
   type Range,
   type UnitGradientSink,
 } from "./clipped_gradient.ts";
+export { type LearningRateSchedule, type LocalOptimizer } from "./optimizer.ts";
+export {
+  type LocalPrivacy,
+  localTrainingEvent,
+  type LocalTrainingOptions,
+  type LocalTrainingProgress,
+  type LocalUpdate,
+  type NoiseSampler,
+  trainLocalPrivately,
+} from "./local_training.ts";
+export { type LocalTrainingState, readTrainingState, writeTrainingState } from "./training_state.ts";
 export {
   binaryMetrics,
   type EncodedModality,
@@ -109,3 +131,4 @@ export {
   taskScores,
 } from "./scores.ts";
 export { accuracy, auprc, auroc, brier, f1, type ScoredLabels } from "./metrics.ts";
+export { parseLocalModelSpec } from "./spec_check.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Runs the program as a user would and gives exit code and both outputs. */
 async function fedkim(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {

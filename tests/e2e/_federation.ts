@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import {
   acceptInvite,
   encodeInvite,
@@ -9,7 +10,7 @@ import {
 import { synthesizeFederation } from "../../src/local/synthesize/mod.ts";
 import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 export const SITES = ["site-midwest", "site-south", "site-west", "site-northeast"] as const;
 
 /** A request body on its way to the aggregator. */
@@ -167,6 +168,7 @@ export class TestFederation {
       neighboring: "add_or_remove_one",
       minimumSites: 3,
       colluders: 1,
+      peers: "any",
       allowedTasks: "all",
     }, await readIdentity(`${state}/${SITE_FILES.identity}`));
     const config = { data: `${this.dir}/data/${site}`, state, reconnectSeconds: 5 };

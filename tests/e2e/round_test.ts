@@ -26,15 +26,17 @@ Deno.test("every step reveals the exact sum of the sites' vectors, and the serve
   const federation = await TestFederation.create(await Deno.makeTempDir(), steps, 20_000);
   try {
     const scans: Promise<boolean[]>[] = [];
+    const scan = async (round: number) => {
+      const vectors = await Promise.all(SITES.map((site) => federation.plain(site, round)));
+      return await memoryHolds(federation.aggregator.pid, vectors.map((vector) => needle(vector!)));
+    };
     let uploads = 0;
     federation.onSeen = ({ path, body }) => {
-      // After each site's upload of the second step, look through the server's memory for what was uploaded.
-      if (path === "/v1/rounds/2/messages" && body.length > 4000 && ++uploads === SITES.length) {
-        scans.push((async () => {
-          const vectors = await Promise.all(SITES.map((site) => federation.plain(site, 2)));
-          return await memoryHolds(federation.aggregator.pid, vectors.map((vector) => needle(vector!)));
-        })());
-      }
+      // When all have uploaded, when the sum is being unmasked, and when the next step is on its way.
+      const uploaded = path === "/v1/rounds/2/messages" && body.length > 4000 && ++uploads === SITES.length;
+      const unmasking = path === "/v1/rounds/2/messages" && uploads === SITES.length;
+      const later = path === "/v1/rounds/3/messages" && scans.length < 5;
+      if (uploaded || (unmasking && scans.length < 3) || later) scans.push(scan(2));
     };
     federation.start();
     const { code, stdout, log } = await federation.finished();
@@ -54,7 +56,8 @@ Deno.test("every step reveals the exact sum of the sites' vectors, and the serve
         }
       }
     }
-    assert.deepEqual(await Promise.all(scans), [[false, false, false, false]]);
+    assert.ok(scans.length >= 3);
+    for (const found of await Promise.all(scans)) assert.deepEqual(found, [false, false, false, false]);
 
     for (const site of SITES) {
       const status = await readLedger(`${federation.dir}/sites/${site}/ledger.jsonl`);
@@ -92,7 +95,7 @@ Deno.test("the memory scan finds what a process does hold", async () => {
 });
 
 Deno.test("a site that dies in the middle of a step costs nothing but its own contribution", async () => {
-  const federation = await TestFederation.create(await Deno.makeTempDir(), 3, 5_000);
+  const federation = await TestFederation.create(await Deno.makeTempDir(), 3, 12_000);
   try {
     federation.start({ "site-west": 2 });
     const { code, log } = await federation.finished();
@@ -112,7 +115,7 @@ Deno.test("a site that dies in the middle of a step costs nothing but its own co
 });
 
 Deno.test("with too few sites left the federation stops with BelowThreshold and the ledgers stay charged", async () => {
-  const federation = await TestFederation.create(await Deno.makeTempDir(), 3, 3_000, 15_000);
+  const federation = await TestFederation.create(await Deno.makeTempDir(), 3, 8_000, 15_000);
   try {
     federation.start({ "site-west": 2, "site-south": 2 });
     const { code, log } = await federation.finished();
@@ -120,6 +123,40 @@ Deno.test("with too few sites left the federation stops with BelowThreshold and 
     assert.match(log, /BelowThreshold: /);
     const status = await readLedger(`${federation.dir}/sites/site-midwest/ledger.jsonl`);
     assert.ok(status.populations[0].rounds >= 2);
+  } finally {
+    await federation.close();
+  }
+});
+
+Deno.test("a step that too many sites miss is aborted, every site lives on, and the next steps go through", async () => {
+  const federation = await TestFederation.create(await Deno.makeTempDir(), 4, 8_000, 60_000);
+  try {
+    const metrics = `${federation.dir}/run/metrics.jsonl`;
+    const paused = ["site-west", "site-south"];
+    const signal = (name: Deno.Signal) => paused.forEach((site) => federation.sites.get(site)!.kill(name));
+    let stopped = false;
+    federation.onSeen = ({ path }) => {
+      if (stopped || path !== "/v1/rounds/2/messages") return;
+      stopped = true;
+      signal("SIGSTOP");
+      const wait = setInterval(async () => {
+        if (!(await Deno.readTextFile(metrics)).includes(`"kind":"aborted"`)) return;
+        clearInterval(wait);
+        signal("SIGCONT");
+      }, 200);
+    };
+    federation.start();
+    const { code, log } = await federation.finished();
+    assert.equal(code, 0, log);
+    const kinds = (await lines(metrics)).filter((line) => line.kind !== "validation").map((line) =>
+      line.kind
+    );
+    assert.deepEqual(kinds, ["step", "aborted", "step", "step"]);
+    for (const site of SITES) {
+      assert.equal((await federation.sites.get(site)!.status).code, 0, `${site} ends well`);
+      const status = await readLedger(`${federation.dir}/sites/${site}/ledger.jsonl`);
+      assert.ok(status.populations[0].rounds >= 3 && status.populations[0].rounds <= 4);
+    }
   } finally {
     await federation.close();
   }

@@ -1,10 +1,41 @@
 import { createPlan } from "../../src/dp/mod.ts";
 import type { FederationPlan } from "../../src/federation/federation_plan.ts";
+import type { SitePolicy } from "../../src/federation/site_policy.ts";
 import { toHex } from "../../src/formats/hex.ts";
+import { composeSite, createSpec, federatedParameters } from "../../src/local/mod.ts";
 import { generateIdentity, type Identity } from "../../src/secure_agg/mod.ts";
 
 export const aggregator = generateIdentity("aggregator");
 export const sites: readonly Identity[] = ["a", "b", "c", "d"].map((name) => generateIdentity(name));
+
+/** A local model for one set of vital signs with one task. */
+export const spec = createSpec(
+  composeSite("public", "public", [{
+    dir: "public/icu",
+    records: [],
+    manifest: {
+      format: "fedkim-dataset/1",
+      name: "icu",
+      records: "records.jsonl",
+      patientField: "patient",
+      privacyUnit: "patient",
+      licence: "CC0-1.0",
+      citation: "none",
+      modalities: { labs: { kind: "vector", field: "labs", channels: ["lactate", "creatinine"] } },
+      tasks: [{
+        name: "icu_shock",
+        type: "binary",
+        label: "labels.shock",
+        question: "Is the patient in shock?",
+        description: "Shock detection.",
+        modalities: ["labs"],
+        modalityDescription: "Laboratory results.",
+        role: "train",
+      }],
+    },
+  }]),
+  ["icu_shock"],
+);
 
 /** A small, valid plan for four sites. */
 export function makePlan(epsilon = 4): FederationPlan {
@@ -14,23 +45,31 @@ export function makePlan(epsilon = 4): FederationPlan {
     mode: "distributed",
     roster: sites.map((site) => ({ site: site.id, publicKey: toHex(site.publicKey) })),
     tasks: ["icu_shock"],
-    model: {
-      spec: {} as FederationPlan["model"]["spec"],
-      baseWeights: "0".repeat(64),
-      textTable: "1".repeat(64),
-    },
+    model: { spec, baseWeights: "0".repeat(64), textTable: "1".repeat(64) },
     dp: createPlan({
       populations: [{ name: "icu", unit: "patient", samplingRate: 0.1, maxGradNorm: 1 }],
       setsAreDisjoint: true,
       neighboring: "add_or_remove_one",
       steps: 10,
-      dimension: 100,
+      dimension: federatedParameters(spec).dimension,
       cohort: { n: 4, nMin: 3, colluders: 1 },
       maxUnitsPerStep: 1024,
       delta: 1e-5,
       target: { epsilon },
     }),
     secureAggregation: { profile: "strict", threshold: 3, nMin: 3, colluders: 1, chunkCoordinates: 1024 },
-    unaccounted: [],
   };
 }
+
+/** What site `a` allows: the plan above. */
+export const policy: SitePolicy = {
+  format: "fedkim-policy/1",
+  site: "a",
+  maxEpsilon: 8,
+  delta: 1e-5,
+  neighboring: "add_or_remove_one",
+  minimumSites: 3,
+  colluders: 1,
+  peers: Object.fromEntries(sites.map((site) => [site.id, toHex(site.publicKey)])),
+  allowedTasks: "all",
+};

@@ -97,6 +97,7 @@ Deno.test("a policy counts only with its own site's signature", async () => {
     neighboring: "add_or_remove_one",
     minimumSites: 3,
     colluders: 1,
+    peers: "any",
     allowedTasks: "all",
   } as const;
   await writePolicy(`${dir}/policy.json`, policy, site);

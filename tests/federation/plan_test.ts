@@ -9,18 +9,9 @@ import { gatePlan } from "../../src/federation/plan_gate.ts";
 import { openRoundOrder, roundConfigOf, sealRoundOrder } from "../../src/federation/round_order.ts";
 import type { SitePolicy } from "../../src/federation/site_policy.ts";
 import { generateIdentity, makeRoundConfig } from "../../src/secure_agg/mod.ts";
-import { aggregator, makePlan, sites } from "./_plan.ts";
+import { aggregator, makePlan, policy, sites, spec } from "./_plan.ts";
 
-const policy: SitePolicy = {
-  format: "fedkim-policy/1",
-  site: "a",
-  maxEpsilon: 8,
-  delta: 1e-5,
-  neighboring: "add_or_remove_one",
-  minimumSites: 3,
-  colluders: 1,
-  allowedTasks: "all",
-};
+const UNITS = new Map([["icu", "patient"]]);
 const plan = makePlan();
 const refused = (
   change: Partial<FederationPlan>,
@@ -29,7 +20,7 @@ const refused = (
   identity = sites[0],
 ) =>
   assert.throws(
-    () => gatePlan({ ...plan, ...change }, { ...policy, ...other }, identity, new Map([["icu", "patient"]])),
+    () => gatePlan({ ...plan, ...change }, { ...policy, ...other }, identity, UNITS),
     (error: Error) => {
       assert.equal((error as unknown as { code: string }).code, "PolicyRefused");
       assert.equal((error as unknown as { details: { reason: string } }).details.reason, reason);
@@ -38,7 +29,7 @@ const refused = (
   );
 
 Deno.test("a plan within the policy passes the gate", () => {
-  gatePlan(plan, policy, sites[0], new Map([["icu", "patient"]]));
+  gatePlan(plan, policy, sites[0], UNITS);
 });
 
 Deno.test("gatePlan() refuses a plan whose schedule costs more than the policy allows", () => {
@@ -57,6 +48,50 @@ Deno.test("gatePlan() refuses small cohorts, too few assumed colluders, other ta
   refused({}, { allowedTasks: ["icu_mortality"] }, "task");
   refused({}, {}, "not_in_roster", generateIdentity("a"));
   refused({ roster: [...plan.roster.slice(0, 3), { ...plan.roster[0], site: "d" }] }, {}, "duplicate_key");
+});
+
+Deno.test("gatePlan() refuses sites that the policy does not know, and the same name with another key", () => {
+  const roster = (index: number, change: Partial<FederationPlan["roster"][number]>) =>
+    plan.roster.map((entry, i) => (i === index ? { ...entry, ...change } : entry));
+  refused({ roster: roster(2, { site: "sybil" }) }, {}, "unknown_peer");
+  refused({ roster: roster(2, { publicKey: "ab".repeat(32) }) }, {}, "unknown_peer");
+  gatePlan({ ...plan, roster: roster(2, { site: "sybil" }) }, { ...policy, peers: "any" }, sites[0], UNITS);
+});
+
+Deno.test("gatePlan() refuses a model that trains other tasks, sets or dimensions than the plan accounts", () => {
+  const model = (change: (heads: typeof spec.heads[number]) => typeof spec.heads[number]) => ({
+    ...plan.model,
+    spec: { ...spec, heads: spec.heads.map(change) },
+  });
+  refused(
+    { model: model((head) => ({ ...head, task: "hiv_status" })) },
+    { allowedTasks: ["icu_shock"] },
+    "task_mismatch",
+  );
+  refused({ model: model((head) => ({ ...head, set: "other" })) }, {}, "set_not_accounted");
+  const fewer = {
+    ...spec,
+    parameters: spec.parameters.map((item) => ({ ...item, federated: item.name.startsWith("head.") })),
+  };
+  refused({ model: { ...plan.model, spec: fewer } }, {}, "dimension_mismatch");
+});
+
+Deno.test("a signed plan whose model lays two layers on the same coordinates is refused", () => {
+  const opened = (change: Partial<typeof spec>) =>
+    openPlan(
+      sealPlan({ ...plan, model: { ...plan.model, spec: { ...spec, ...change } } }, aggregator),
+      aggregator.publicKey,
+    );
+  const [first, ...rest] = spec.parameters;
+  const wrong = { code: "ModelError" };
+  assert.throws(() => opened({ parameters: [{ ...first, shape: [-33] }, ...rest] }), wrong);
+  assert.throws(() => opened({ parameters: [first, first, ...rest] }), wrong);
+  assert.throws(() => opened({ parameters: [{ ...first, shape: [1, ...first.shape] }, ...rest] }), wrong);
+  assert.throws(() => opened({ parameters: [{ ...first, name: "head.other.weight" }, ...rest] }), wrong);
+  assert.throws(() => opened({ parameters: rest }), wrong);
+  assert.throws(() => opened({ heads: [...spec.heads, ...spec.heads] }), wrong);
+  assert.throws(() => opened({ encoders: [...spec.encoders, ...spec.encoders] }), wrong);
+  assert.throws(() => opened({ dEnc: 0 }), wrong);
 });
 
 Deno.test("gatePlan() refuses a plan that protects a smaller unit than the site's own data state", () => {

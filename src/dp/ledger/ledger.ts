@@ -1,0 +1,192 @@
+import { type DpEvent, parseEvent } from "../events/mod.ts";
+import type { Balance } from "./balance.ts";
+import { sealRecord } from "./chain.ts";
+import { ledgerError, overBudget } from "./_errors.ts";
+import { type LedgerStatus, statusOf } from "./status.ts";
+import type {
+  Affordability,
+  Commitment,
+  LedgerHead,
+  LedgerRecord,
+  RecordBody,
+  StepCharge,
+  TornLine,
+} from "./types.ts";
+
+/** A site's open privacy ledger: the only way to spend, and it says no. Made by `openLedger`. */
+export class Ledger {
+  readonly #file: Deno.FsFile;
+  readonly #balance: Balance;
+  readonly #records: LedgerRecord[];
+  readonly #now: () => Date;
+  #state: "open" | "broken" | "closed" = "open";
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /** For `openLedger` only: takes over a locked file and what was replayed from it. */
+  constructor(file: Deno.FsFile, balance: Balance, records: LedgerRecord[], now: () => Date) {
+    this.#file = file;
+    this.#balance = balance;
+    this.#records = records;
+    this.#now = now;
+  }
+
+  /** What accepting a plan would cost each population; nothing is written. */
+  wouldExceed(commitment: Commitment): { readonly exceeds: boolean; readonly populations: Affordability[] } {
+    const populations = this.#balance.afford(commitment);
+    return { exceeds: populations.some((p) => p.exceeds), populations };
+  }
+
+  /**
+   * Accepts a plan: its whole schedule is reserved. Durable when the promise resolves. Accepting the same
+   * plan with the same schedules again changes nothing.
+   * @throws FedKimError BudgetExceeded; LedgerError `other_schedule` where the plan was committed
+   * differently
+   */
+  commit(commitment: Commitment): Promise<LedgerHead> {
+    return this.#inTurn(() => this.#commit(commitment));
+  }
+
+  async #commit(commitment: Commitment): Promise<LedgerHead> {
+    const schedules = commitment.schedules.map(({ population, schedule }) => ({
+      population,
+      schedule: parseEvent(schedule),
+      delta: commitment.delta ?? this.#balance.of(population).deltaLeft(),
+    }));
+    const known = this.#records.find((r) => r.type === "commit" && r.planHash === commitment.planHash);
+    if (known?.type === "commit") {
+      const same = (list: readonly { population: string; schedule: unknown }[]) =>
+        JSON.stringify(list.map(({ population, schedule }) => [population, schedule]));
+      if (same(known.schedules) === same(schedules)) return this.head();
+      throw ledgerError(
+        "other_schedule",
+        "This plan was committed with another schedule.",
+        `plan ${commitment.planHash.slice(0, 12)}`,
+        "a plan's hash fixes its schedule; ask for a correct plan",
+      );
+    }
+    const over = this.wouldExceed(commitment).populations.find((p) => p.exceeds);
+    if (over !== undefined) {
+      throw overBudget(
+        `epsilon ${over.epsilon.toPrecision(5)} at delta ${over.delta} for ${over.population}`,
+        `at most epsilon ${over.budget}, and a share of delta that no other plan has claimed`,
+      );
+    }
+    return await this.#add({
+      type: "commit",
+      planHash: commitment.planHash,
+      schedules,
+      at: this.#now().toISOString(),
+    });
+  }
+
+  /**
+   * Charges one step, before anything of it leaves the site. Durable when the promise resolves.
+   * @throws FedKimError BudgetExceeded; LedgerError `not_committed`, `round_already_charged`,
+   * `unknown_population`
+   */
+  charge(step: StepCharge): Promise<LedgerHead> {
+    return this.#inTurn(() => this.#charge(step));
+  }
+
+  async #charge(step: StepCharge): Promise<LedgerHead> {
+    const { planHash, round } = step;
+    const charges = step.charges.map(({ population, event }) => ({ population, event: parseEvent(event) }));
+    if (!Number.isSafeInteger(round) || round < 0) {
+      throw ledgerError("invalid_charge", "The round number is not valid.", `round ${round}`, "count from 0");
+    }
+    this.#balance.check({ planHash, round, charges });
+    return await this.#add({ type: "charge", planHash, round, charges, at: this.#now().toISOString() });
+  }
+
+  /** Sequence number and hash of the last record. */
+  head(): LedgerHead {
+    const { sequence, hash } = this.#records[this.#records.length - 1];
+    return { sequence, hash };
+  }
+
+  /**
+   * Refuses to go on from a file older than, or other than, the one whose head was countersigned.
+   * @throws FedKimError LedgerError `rolled_back` or `forked`
+   */
+  requireHead(countersigned: LedgerHead): void {
+    const record = this.#records[countersigned.sequence];
+    if (record === undefined || record.hash !== countersigned.hash) {
+      throw ledgerError(
+        record === undefined ? "rolled_back" : "forked",
+        "The privacy ledger is not the one that the aggregator countersigned.",
+        `head ${this.head().sequence}, countersigned ${countersigned.sequence}`,
+        "restore the newest copy of the ledger; spending on an older one would be counted twice",
+      );
+    }
+  }
+
+  /** Everything charged to one population, torn lines included. */
+  spentEvent(population: string): DpEvent {
+    return this.#balance.of(population).spentEvent();
+  }
+
+  /** Budgets, spending, what is left. */
+  status(): LedgerStatus {
+    return statusOf(this.#records, this.#balance, 0);
+  }
+
+  /** Releases the lock. */
+  close(): void {
+    if (this.#state !== "closed") this.#file.close();
+    this.#state = "closed";
+  }
+
+  /** Releases the lock at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** For `openLedger` only: writes a record that was sealed. */
+  async append(record: LedgerRecord): Promise<void> {
+    await this.appendBytes(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
+    this.#records.push(record);
+    this.#balance.apply(record);
+  }
+
+  /** For `openLedger` only: writes bytes durably, or breaks the ledger for good. */
+  async appendBytes(bytes: Uint8Array): Promise<void> {
+    if (this.#state !== "open") {
+      throw ledgerError(this.#state, "The privacy ledger is not open.", this.#state, "open it again");
+    }
+    try {
+      this.#state = "broken";
+      let written = 0;
+      while (written < bytes.length) written += await this.#file.write(bytes.subarray(written));
+      await this.#file.sync();
+      this.#state = "open";
+    } catch (cause) {
+      throw ledgerError(
+        "unwritable",
+        `The privacy ledger cannot be written: ${cause instanceof Error ? cause.message : "unknown"}.`,
+        "a failed write or fsync",
+        "free disk space and open the ledger again; the broken line counts as spent",
+      );
+    }
+  }
+
+  /** For `openLedger` only: counts lines that a power cut tore. */
+  async recordTorn(lines: readonly TornLine[]): Promise<void> {
+    const charges = [...this.#balance.populations].map(([population, balance]) => ({
+      population,
+      event: balance.possibleTornCharge(lines.length),
+    })).filter(({ event }) => event.type !== "no_op");
+    await this.#add({ type: "torn", lines, charges, at: this.#now().toISOString() });
+  }
+
+  /** One check-and-write at a time: calls that are not awaited wait here. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #add(body: RecordBody): Promise<LedgerHead> {
+    await this.append(sealRecord(body, this.#records.at(-1)));
+    return this.head();
+  }
+}

@@ -1,0 +1,158 @@
+import { dirname } from "node:path";
+import { FedKimError } from "../../formats/errors.ts";
+import { canonicalJson } from "../events/mod.ts";
+import { Balance } from "./balance.ts";
+import { type ChainContent, readChain, sealRecord } from "./chain.ts";
+import { ledgerError } from "./_errors.ts";
+import { Ledger } from "./ledger.ts";
+import { type LedgerStatus, statusOf } from "./status.ts";
+import type { LedgerBudget, LedgerRecord } from "./types.ts";
+
+/** How a ledger is opened. */
+export interface LedgerOptions {
+  /** Name of the site; a ledger belongs to one site for ever. */
+  readonly site: string;
+  /** One budget per population. */
+  readonly budgets: readonly LedgerBudget[];
+  /** Clock for the records' time stamps. */
+  readonly now?: () => Date;
+}
+
+function complete(budgets: readonly LedgerBudget[]): Required<LedgerBudget>[] {
+  const names = new Set(budgets.map((b) => b.population));
+  const fine = budgets.length > 0 && names.size === budgets.length && budgets.every((b) => {
+    const order = b.filter?.type === "renyi" ? b.filter.order : 2;
+    return typeof b.population === "string" && b.population.length > 0 && b.epsilon > 0 &&
+      b.epsilon <= 1e4 && b.delta >= 1e-13 && b.delta < 1 && Number.isSafeInteger(order) && order >= 2;
+  });
+  if (!fine) {
+    throw new FedKimError("ConfigError", "The budgets of the privacy ledger are not valid.", {
+      found: `${budgets.length} budgets`,
+      needed: "one per population, epsilon in (0, 10000], delta in [1e-13, 1), integer Renyi order from 2",
+    });
+  }
+  return budgets.map((b) => ({ ...b, filter: b.filter ?? { type: "signed_schedule" } }));
+}
+
+/** Replays verified records. */
+function replay(content: ChainContent): { balance: Balance; open: LedgerRecord & { type: "open" } } {
+  const open = content.records[0];
+  if (open?.type !== "open" || open.format !== "fedkim-ledger/1") {
+    throw ledgerError(
+      "damaged",
+      "The privacy ledger has no valid first record.",
+      "another kind of file",
+      "check the path",
+    );
+  }
+  const balance = new Balance(open.budgets);
+  for (const record of content.records) balance.apply(record);
+  return { balance, open };
+}
+
+/**
+ * Opens a site's ledger, or creates it. The file is locked against a second process until `close()`,
+ * replayed and verified. A last line that was torn by a power cut is kept as evidence, reported in the
+ * status and counted as spent.
+ * @param path the file; its folder must exist
+ * @throws FedKimError LedgerError: `locked`, `damaged`, `other_site`, `other_budgets`
+ */
+export async function openLedger(path: string, options: LedgerOptions): Promise<Ledger> {
+  const budgets = complete(options.budgets);
+  const now = options.now ?? (() => new Date());
+  const file = await openFile(path);
+  try {
+    if (!file.tryLockSync(true)) {
+      throw ledgerError(
+        "locked",
+        "Another process is using this privacy ledger.",
+        path,
+        "stop the other process; two of them cannot spend one budget",
+      );
+    }
+    const content = readChain(await Deno.readFile(path));
+    if (content.records.length === 0) {
+      // Nothing but a torn first record can be here: no plan was committed, so nothing was spent.
+      await file.truncate(0);
+      const body = { type: "open", format: "fedkim-ledger/1", site: options.site, budgets } as const;
+      const record = sealRecord({ ...body, at: now().toISOString() }, undefined);
+      const ledger = new Ledger(file, new Balance(budgets), [], now);
+      await ledger.append(record);
+      await syncFolder(path);
+      return ledger;
+    }
+    const { balance, open } = replay(content);
+    if (open.site !== options.site) {
+      throw ledgerError(
+        "other_site",
+        "This privacy ledger belongs to another site.",
+        open.site,
+        "use its own",
+      );
+    }
+    if (canonicalJson(open.budgets) !== canonicalJson(budgets)) {
+      throw ledgerError(
+        "other_budgets",
+        "This privacy ledger was opened with other budgets.",
+        open.budgets.map((b) => `${b.population}: epsilon ${b.epsilon}, delta ${b.delta}`).join("; "),
+        "use these budgets; a new budget needs a new agreement and a new ledger",
+      );
+    }
+    const ledger = new Ledger(file, balance, [...content.records], now);
+    if (content.unterminated) await ledger.appendBytes(new Uint8Array([10]));
+    if (content.torn.length > 0) await ledger.recordTorn(content.torn);
+    return ledger;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * Reads a ledger without locking or changing it, for reports. Torn lines are counted as they would be on
+ * opening.
+ */
+export async function readLedger(path: string): Promise<LedgerStatus> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (cause) {
+    throw new FedKimError("ConfigError", "The privacy ledger cannot be read.", {
+      found: path,
+      remedy: "check the path and its permissions",
+      cause,
+    });
+  }
+  const content = readChain(bytes);
+  const { balance } = replay(content);
+  if (content.torn.length > 0) {
+    for (const population of balance.populations.values()) {
+      population.chargeTorn(population.possibleTornCharge(content.torn.length));
+    }
+  }
+  return statusOf(content.records, balance, content.torn.length);
+}
+
+async function openFile(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true, write: true, append: true, create: true });
+  } catch (cause) {
+    throw ledgerError(
+      "unreadable",
+      `The privacy ledger cannot be opened: ${cause instanceof Error ? cause.message : "unknown"}.`,
+      path,
+      "create its folder and give this process write access",
+    );
+  }
+}
+
+/** Makes a new file's name durable; platforms that cannot sync a folder keep it durable with the file. */
+async function syncFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const folder = await Deno.open(dirname(path), { read: true });
+  try {
+    await folder.sync();
+  } finally {
+    folder.close();
+  }
+}

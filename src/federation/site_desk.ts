@@ -1,0 +1,245 @@
+import type { Identity } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import type { OnProgress } from "../formats/progress.ts";
+import type { AggregatorDesk, PlanAnswer } from "./aggregator_app.ts";
+import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
+import { type CountersignedHead, countersignHead } from "./ledger_head.ts";
+import { type Letter, type LetterKind, Mailbox } from "./mailbox.ts";
+import { toProblem } from "./problem.ts";
+import type { RoundSession } from "./round_session.ts";
+
+/** What a desk needs. */
+export interface SiteDeskOptions {
+  /** Name of the federation. */
+  readonly federation: string;
+  /** Sites that may take part. */
+  readonly sites: readonly string[];
+  /** Longest wait for sites to join, accept or return, milliseconds. */
+  readonly joinDeadlineMs: number;
+  /** Enrolled keys and ledger heads. */
+  readonly book: EnrollmentBook;
+  /** The aggregator's identity, which countersigns ledger heads. */
+  readonly identity: Identity;
+  /** Receives how many sites have joined and accepted. */
+  readonly onProgress: OnProgress;
+  /** Stops all waiting. */
+  readonly signal: AbortSignal;
+}
+
+/** Where the aggregator and its sites meet: who has joined, accepted and answers, and what waits for whom. */
+export class SiteDesk implements AggregatorDesk {
+  /** Letters by site; a site has a mailbox once it has joined. */
+  readonly mailboxes: Map<string, Mailbox> = new Map();
+  /** Sites that have accepted the plan and are believed to answer. */
+  readonly present: Set<string> = new Set();
+  /** What the aggregator is doing, for operators. */
+  stage = "starting";
+  #accepted = new Set<string>();
+  #plan: { readonly hash: string; readonly sealed: Uint8Array } | undefined;
+  #session: { readonly round: number; readonly session: RoundSession } | undefined;
+  #refusal: FedKimError | undefined;
+  #changed: () => void = () => {};
+
+  /** @param options see {@link SiteDeskOptions} */
+  constructor(private readonly options: SiteDeskOptions) {}
+
+  /** See {@link AggregatorDesk}. */
+  async join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }> {
+    const { sites, book, identity, onProgress } = this.options;
+    this.#requireMember(site);
+    const known = book.headOf(site);
+    if (known !== undefined && head.sequence < known.sequence) {
+      throw new FedKimError(
+        "LedgerError",
+        "The site's ledger is older than the one that was countersigned.",
+        {
+          reason: "rolled_back",
+          found: `entry ${head.sequence}`,
+          needed: `entry ${known.sequence} or a later one`,
+          remedy:
+            "restore the newest copy of the site's state folder; an older one would forget what was spent",
+        },
+      );
+    }
+    await book.recordHead(site, head);
+    const mailbox = this.mailboxes.get(site) ?? new Mailbox();
+    this.mailboxes.set(site, mailbox);
+    mailbox.clear();
+    const newest = mailbox.newest;
+    this.#accepted.delete(site);
+    this.present.delete(site);
+    if (this.#plan !== undefined) mailbox.post("plan", 0, this.#plan.sealed);
+    onProgress({ stage: "join", done: this.mailboxes.size, total: sites.length });
+    this.#changed();
+    return { head: known === undefined ? null : countersignHead(site, known, identity), newest };
+  }
+
+  /** See {@link AggregatorDesk}. */
+  async planAnswer(site: string, answer: PlanAnswer): Promise<void> {
+    this.#requireMember(site);
+    if (answer.accepted) {
+      if (answer.planHash !== this.#plan?.hash) {
+        throw new FedKimError("UnexpectedMessage", "The answer is for another plan.", {
+          found: answer.planHash,
+        });
+      }
+      await this.options.book.recordHead(site, answer.head);
+      this.#accepted.add(site);
+      this.present.add(site);
+      this.options.onProgress({
+        stage: "accept",
+        done: this.#accepted.size,
+        total: this.options.sites.length,
+      });
+    } else {
+      this.#refusal ??= new FedKimError("PolicyRefused", `The site ${site} refuses the plan.`, {
+        found: answer.code,
+        remedy: "the site's own log says why; change the plan or ask the site to change its policy",
+      });
+    }
+    this.#changed();
+  }
+
+  /** See {@link AggregatorDesk}. */
+  async roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void> {
+    this.#requireMember(site);
+    if (this.#session?.round !== round || !this.#accepted.has(site)) {
+      throw new FedKimError("UnexpectedMessage", "This step is not in progress for this site.", {
+        found: `step ${round}`,
+      });
+    }
+    const { session } = this.#session;
+    if (head !== undefined) await this.options.book.recordHead(site, head);
+    this.present.add(site);
+    session.receive(site, bytes);
+  }
+
+  /** See {@link AggregatorDesk}. */
+  async nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined> {
+    const mailbox = this.mailboxes.get(site);
+    if (mailbox === undefined) {
+      throw new FedKimError("UnexpectedMessage", "The site has not joined.", {
+        remedy: "start the client again",
+      });
+    }
+    // A site that asks for its next letter is there again, however long it was away.
+    if (this.#accepted.has(site)) {
+      this.present.add(site);
+      this.#changed();
+    }
+    return await mailbox.take(after, timeoutMs);
+  }
+
+  /** See {@link AggregatorDesk}. */
+  status(): Record<string, unknown> {
+    const { federation } = this.options;
+    return { federation, stage: this.stage, step: this.#session?.round ?? null, present: this.present.size };
+  }
+
+  /** Sends the plan to all sites, and to each that joins later. */
+  offer(hash: string, sealed: Uint8Array): void {
+    this.#plan = { hash, sealed };
+    this.tellAll("plan", sealed);
+  }
+
+  /** Runs a step's session: its messages find it, and sites that miss a phase are not waited for in the next step. */
+  async runSession(round: number, session: RoundSession, order: Uint8Array): ReturnType<RoundSession["run"]> {
+    this.#session = { round, session };
+    this.tellAll("round", order, round);
+    try {
+      return await session.run(this.options.signal);
+    } finally {
+      this.#session = undefined;
+      for (const site of session.missing) this.present.delete(site);
+    }
+  }
+
+  /** Posts a letter to every site; a new step replaces what a slow site has not fetched of older ones. */
+  tellAll(kind: LetterKind, body: Uint8Array, round = 0): void {
+    for (const mailbox of this.mailboxes.values()) {
+      if (kind === "round") mailbox.dropRoundsBefore(round);
+      mailbox.post(kind, round, body);
+    }
+  }
+
+  /** Waits until every site has joined. */
+  async allJoined(): Promise<void> {
+    await this.#until(
+      (site) => this.mailboxes.has(site),
+      this.options.sites.length,
+      "Not every site has joined.",
+      "NetworkError",
+    );
+  }
+
+  /** Waits until every site has accepted the plan. @throws FedKimError `PolicyRefused` as soon as one refuses */
+  async allAccepted(): Promise<void> {
+    const { length } = this.options.sites;
+    await this.#until(
+      (site) => this.#accepted.has(site),
+      length,
+      "Not every site has accepted the plan.",
+      "NetworkError",
+    );
+  }
+
+  /** Waits until at least `count` sites are present. @throws FedKimError `BelowThreshold` at the deadline */
+  async enoughPresent(count: number): Promise<void> {
+    await this.#until(
+      (site) => this.present.has(site),
+      count,
+      "Too few sites are left to form a sum.",
+      "BelowThreshold",
+    );
+  }
+
+  /** Tells every site that the federation is over, and why where it failed, and waits until they have heard it. */
+  async farewell(error: unknown, patienceMs: number): Promise<void> {
+    this.tellAll(
+      "done",
+      error === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(toProblem(error))),
+    );
+    const deadline = Date.now() + patienceMs;
+    const waiting = () => [...this.present].some((site) => !this.mailboxes.get(site)!.emptied);
+    while (waiting() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+
+  /** Ends all waiting polls. */
+  close(): void {
+    for (const mailbox of this.mailboxes.values()) mailbox.close();
+  }
+
+  #requireMember(site: string): void {
+    if (this.options.sites.includes(site)) return;
+    throw new FedKimError("AuthenticationError", "The site is not part of this federation.", { found: site });
+  }
+
+  /** Waits until enough sites fulfil a condition, looking again whenever a site calls. */
+  async #until(
+    holds: (site: string) => boolean,
+    count: number,
+    summary: string,
+    code: "NetworkError" | "BelowThreshold",
+  ): Promise<void> {
+    const { sites, signal, joinDeadlineMs } = this.options;
+    const deadline = Date.now() + joinDeadlineMs;
+    while (sites.filter(holds).length < count) {
+      signal.throwIfAborted();
+      if (this.#refusal !== undefined) throw this.#refusal;
+      if (Date.now() > deadline) {
+        throw new FedKimError(code, summary, {
+          found: `nothing from ${sites.filter((site) => !holds(site)).join(", ")}`,
+          needed: `an answer within ${joinDeadlineMs / 1000} s`,
+          remedy: "start these sites' clients and look at their logs",
+        });
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 500);
+        this.#changed = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}

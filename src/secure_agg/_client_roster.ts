@@ -1,0 +1,115 @@
+import { equalBytes, toHex } from "./_bytes.ts";
+import { isCanonicalX25519 } from "./_x25519_canonical.ts";
+import type { ClientAwaitingRoster, ClientContext } from "./client_state.ts";
+import { encodeMessage } from "./codec.ts";
+import { protocolAbort } from "./errors.ts";
+import { verifyLabelled } from "./identity.ts";
+import type { AdvertiseKeysMessage, RosterMessage } from "./messages.ts";
+import { advertLeaf, advertStatement, compareClientIds, openSession, type Session } from "./session.ts";
+
+/** A roster that passed every check. */
+export interface VerifiedRoster {
+  readonly session: Session;
+  /** Our own index. */
+  readonly index: number;
+  /** Adverts of our neighbours, by index. */
+  readonly adverts: ReadonlyMap<number, AdvertiseKeysMessage>;
+}
+
+function checkAdvert(context: ClientContext, advert: AdvertiseKeysMessage): void {
+  const { enrolled, provider } = context;
+  const evidence = { found: advert.clientId, blamed: [advert.clientId], evidence: [encodeMessage(advert)] };
+  const key = enrolled.get(advert.clientId);
+  if (key === undefined) {
+    throw protocolAbort("not_enrolled", "The roster names a site that is not enrolled.", evidence);
+  }
+  if (!verifyLabelled(key, "advertise_keys", advertStatement(advert), advert.signature, provider)) {
+    throw protocolAbort("bad_signature", "Keys on the roster are not signed by their site.", evidence);
+  }
+  if (!isCanonicalX25519(advert.encryptionKey) || !isCanonicalX25519(advert.maskKey)) {
+    throw protocolAbort("bad_public_key", "A site advertised a key that is not canonical.", evidence);
+  }
+}
+
+/** Our own advert must appear exactly once, unchanged. */
+function findOwnIndex(own: Uint8Array, leaves: readonly Uint8Array[]): number {
+  const found = leaves.flatMap((leaf, i) => equalBytes(leaf, own) ? [i] : []);
+  if (found.length !== 1) {
+    throw protocolAbort("own_keys_missing", "The roster does not carry this site's own keys exactly once.", {
+      found: `${found.length} times`,
+      needed: "once",
+    });
+  }
+  return found[0];
+}
+
+/** Whole adverts come exactly for the neighbours that the graph gives us, sorted by client id. */
+function neighbourAdverts(
+  message: RosterMessage,
+  session: Session,
+  index: number,
+  ownId: string,
+): ReadonlyMap<number, AdvertiseKeysMessage> {
+  const neighbours = new Set(session.graph.closed(index));
+  neighbours.delete(index);
+  const adverts = new Map<number, AdvertiseKeysMessage>();
+  let last: string | undefined;
+  message.entries.forEach((entry, i) => {
+    if ((entry.kind === "advert") !== neighbours.has(i)) {
+      throw protocolAbort("wrong_neighbours", "The roster shows other neighbours than the graph gives.", {
+        found: `an entry of kind ${entry.kind} at index ${i}`,
+      });
+    }
+    if (entry.kind === "advert") adverts.set(i, entry.advert);
+    const id = entry.kind === "advert" ? entry.advert.clientId : i === index ? ownId : undefined;
+    if (id === undefined) return;
+    if (last !== undefined && compareClientIds(last, id) >= 0) {
+      throw protocolAbort(
+        last === id ? "duplicate_client" : "unordered_clients",
+        "The roster is not sorted by client id without repeats.",
+        { found: `${id} after ${last}` },
+      );
+    }
+    last = id;
+  });
+  return adverts;
+}
+
+function checkDistinctKeys(own: AdvertiseKeysMessage, adverts: Iterable<AdvertiseKeysMessage>): void {
+  const seen = new Set([toHex(own.encryptionKey), toHex(own.maskKey)]);
+  for (const advert of adverts) {
+    for (const key of [toHex(advert.encryptionKey), toHex(advert.maskKey)]) {
+      if (seen.has(key)) {
+        throw protocolAbort("duplicate_key", "Two advertised keys are the same.", {
+          blamed: [advert.clientId],
+          evidence: [encodeMessage(advert)],
+        });
+      }
+      seen.add(key);
+    }
+  }
+}
+
+/** Every check of the roster message; also computes the session from it. */
+export function verifyRoster(state: ClientAwaitingRoster, message: RosterMessage): VerifiedRoster {
+  const { context, advert: own } = state;
+  const { provider, config, configHash, identity } = context;
+  if (!equalBytes(message.configHash, configHash)) {
+    throw protocolAbort("wrong_config", "The roster belongs to another configuration, model or plan.", {
+      needed: "the configuration hash of the plan that this site accepted",
+      evidence: [encodeMessage(message)],
+    });
+  }
+  const leaves = message.entries.map((entry) =>
+    entry.kind === "leaf" ? entry.leaf : advertLeaf(provider, entry.advert)
+  );
+  const index = findOwnIndex(advertLeaf(provider, own), leaves);
+  if (new Set(leaves.map(toHex)).size !== leaves.length) {
+    throw protocolAbort("duplicate_client", "The roster carries an advert twice.");
+  }
+  const session = openSession(provider, config, configHash, leaves);
+  const adverts = neighbourAdverts(message, session, index, identity.id);
+  for (const advert of adverts.values()) checkAdvert(context, advert);
+  checkDistinctKeys(own, adverts.values());
+  return { session, index, adverts };
+}

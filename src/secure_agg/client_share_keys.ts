@@ -1,0 +1,92 @@
+import { concatBytes, u16 } from "./_bytes.ts";
+import { type VerifiedRoster, verifyRoster } from "./_client_roster.ts";
+import type { ClientAwaitingRoster, ClientAwaitingShares, HeldShares, Peer } from "./client_state.ts";
+import { asStep, type Step } from "./client_step.ts";
+import { encodeMessage } from "./codec.ts";
+import { protocolAbort } from "./errors.ts";
+import { signLabelled } from "./identity.ts";
+import { ENVELOPE_NONCE, envelopeAad, envelopeKey, maskSeedCommitment } from "./key_schedule.ts";
+import type { RosterMessage, ShareCiphertext, ShareKeysMessage } from "./messages.ts";
+import { randomSecret } from "./randomness.ts";
+import { SecretBytes } from "./secret_bytes.ts";
+import { splitSecret } from "./shamir.ts";
+
+/** The bytes of a share message that its signature covers. */
+export function sharesStatement(message: Omit<ShareKeysMessage, "signature" | "type">): Uint8Array {
+  return concatBytes(
+    message.sid,
+    u16(message.index),
+    message.commitment,
+    ...message.ciphertexts.flatMap(({ peer, ciphertext }) => [u16(peer), ciphertext]),
+  );
+}
+
+/**
+ * Phase 1: verifies the roster, computes the session id, draws the self-mask seed b, and sends every neighbour its
+ * encrypted shares of b and of the secret mask key (Bonawitz et al. 2017, round 1).
+ */
+export function shareKeys(state: ClientAwaitingRoster, message: RosterMessage): Step<ClientAwaitingShares> {
+  return asStep(() => {
+    const roster = verifyRoster(state, message);
+    return { kind: "next", ...deal(state, roster) };
+  });
+}
+
+function deal(
+  state: ClientAwaitingRoster,
+  { session, index, adverts }: VerifiedRoster,
+): { state: ClientAwaitingShares; outbound: Uint8Array } {
+  const { context, maskSecret } = state;
+  const { provider, config, random } = context;
+  const { sid } = session;
+  const maskSeed = randomSecret(random, 32);
+  const commitment = maskSeedCommitment(provider, sid, index, maskSeed);
+  const closed = session.graph.closed(index);
+  const seedShares = splitSecret(maskSeed, config.threshold, closed.length, random);
+  const keyShares = splitSecret(maskSecret.reveal(), config.threshold, closed.length, random);
+  const agree = provider.x25519(state.encryptionSecret.reveal());
+  const peers = new Map<number, Peer>();
+  const ciphertexts: ShareCiphertext[] = [];
+  let ownShares: HeldShares | undefined;
+  closed.forEach((peer, rank) => {
+    if (peer === index) {
+      ownShares = { maskSeed: new SecretBytes(seedShares[rank]), maskKey: new SecretBytes(keyShares[rank]) };
+      return;
+    }
+    const advert = adverts.get(peer)!;
+    const shared = agree(advert.encryptionKey);
+    if (shared === undefined) {
+      throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
+        blamed: [advert.clientId],
+        evidence: [encodeMessage(advert)],
+      });
+    }
+    const key = envelopeKey(provider, sid, shared, index, peer);
+    const plaintext = concatBytes(seedShares[rank], keyShares[rank]);
+    const aad = envelopeAad(sid, index, peer, commitment, state.advert.maskKey);
+    ciphertexts.push({ peer, ciphertext: provider.seal(key, ENVELOPE_NONCE, aad, plaintext) });
+    peers.set(peer, {
+      clientId: advert.clientId,
+      identityKey: context.enrolled.get(advert.clientId)!,
+      maskKey: advert.maskKey,
+      inboundKey: new SecretBytes(envelopeKey(provider, sid, shared, peer, index)),
+    });
+    for (const secret of [key, plaintext, shared, seedShares[rank], keyShares[rank]]) secret.fill(0);
+  });
+  state.encryptionSecret.wipe();
+  const fields = { sid, index, commitment, ciphertexts };
+  const signature = signLabelled(context.identity, "share_keys", sharesStatement(fields), provider);
+  return {
+    state: {
+      kind: "awaiting_shares",
+      context,
+      session,
+      index,
+      peers,
+      maskSecret,
+      maskSeed: new SecretBytes(maskSeed),
+      ownShares: ownShares!,
+    },
+    outbound: encodeMessage({ type: "share_keys", ...fields, signature }),
+  };
+}

@@ -1,0 +1,131 @@
+import { type ChaCha20Kernel, chaCha20Kernel, GROUP_BYTES } from "./_chacha20_kernel.ts";
+import { release } from "./_release.ts";
+import type { CryptoProvider } from "./crypto_provider.ts";
+import { nativeProvider } from "./native_provider.ts";
+
+/** One mask to add or subtract. */
+export interface MaskJob {
+  /** ChaCha20 key, 32 bytes. */
+  readonly key: Uint8Array;
+  /** True to subtract. */
+  readonly negate: boolean;
+}
+
+/**
+ * Expands masks and adds them mod 2^32. The mask of a key is the ChaCha20 key stream (RFC 8439, zero nonce, block
+ * counter from 0) read as little-endian 32-bit words: word i is the mask of coordinate i. As 2^b divides 2^32, no
+ * reduction is needed before the end.
+ */
+export interface MaskEngine {
+  /** Name, for reports. */
+  readonly name: string;
+  /**
+   * Adds the masks of all jobs to `words`.
+   * @param words coordinates `first` to `first + words.length - 1`, changed in place
+   * @param first coordinate of words[0], a multiple of 16
+   */
+  apply(words: Uint32Array, jobs: readonly MaskJob[], first: number): void | Promise<void>;
+}
+
+/** Words that stay in the cache while the masks of all jobs pass over them: 256 KiB. */
+const BLOCK_WORDS = 1 << 16;
+const STATE = 0;
+const TARGET = 1024;
+const SOURCE = TARGET + 4 * BLOCK_WORDS;
+const PAGES = Math.ceil((SOURCE + 4 * BLOCK_WORDS) / 65_536);
+/** "expand 32-byte k" */
+const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
+const ZERO_NONCE = new Uint8Array(12);
+/** Below this size, starting a native cipher costs more than it saves. */
+const SMALL_WORDS = 1 << 12;
+
+/** How one mask is added to the block that lies at {@link TARGET}; the counter is that of the block's first word. */
+type AddMask = (kernel: ChaCha20Kernel, job: MaskJob, counter: number, words: number) => void;
+
+const groupsOf = (words: number): number => Math.ceil((4 * words) / GROUP_BYTES);
+
+/** Expansion inside the kernel, fused with the addition. */
+const addFused: AddMask = ({ memory, expand }, { key, negate }, counter, words) => {
+  const state = new Uint32Array(memory.buffer, STATE, 16);
+  state.set(CONSTANTS);
+  new Uint8Array(memory.buffer, STATE + 16, 32).set(key);
+  state.fill(0, 12);
+  state[12] = counter;
+  expand(STATE, TARGET, groupsOf(words), negate ? 1 : 0);
+};
+
+/** Expansion by a provider's ChaCha20, addition in the kernel. */
+function addStream(provider: CryptoProvider): AddMask {
+  return (kernel, job, counter, words) => {
+    if (words < SMALL_WORDS) return addFused(kernel, job, counter, words);
+    const stream = provider.chacha20(job.key, ZERO_NONCE, counter, 4 * words);
+    new Uint8Array(kernel.memory.buffer, SOURCE, stream.length).set(stream);
+    stream.fill(0);
+    release(stream);
+    kernel.add(SOURCE, TARGET, groupsOf(words), job.negate ? 1 : 0);
+  };
+}
+
+function blockedEngine(name: string, addMask: AddMask): MaskEngine {
+  let kernel: ChaCha20Kernel | undefined;
+  const apply = (words: Uint32Array, jobs: readonly MaskJob[], first: number): void => {
+    if (jobs.length === 0) return;
+    kernel ??= chaCha20Kernel(PAGES);
+    for (let start = 0; start < words.length; start += BLOCK_WORDS) {
+      const block = words.subarray(start, start + BLOCK_WORDS);
+      const target = new Uint32Array(kernel.memory.buffer, TARGET, block.length);
+      target.set(block);
+      for (const job of jobs) addMask(kernel, job, (first + start) / 16, block.length);
+      block.set(target);
+    }
+    // Key, key stream and masked block do not outlive the call.
+    new Uint8Array(kernel.memory.buffer).fill(0);
+  };
+  return { name, apply };
+}
+
+/** Masks expanded by our WebAssembly SIMD kernel, fused with the addition: no native code needed. */
+export function wasmEngine(): MaskEngine {
+  return blockedEngine("wasm", addFused);
+}
+
+/** Masks expanded by the provider's ChaCha20 and added by the WebAssembly kernel. */
+export function streamEngine(provider: CryptoProvider = nativeProvider): MaskEngine {
+  return blockedEngine(`stream-${provider.name}`, addStream(provider));
+}
+
+/** Milliseconds for eight masks over one block. */
+function measure(engine: MaskEngine): number {
+  const words = new Uint32Array(BLOCK_WORDS);
+  const start = performance.now();
+  engine.apply(words, Array(8).fill({ key: new Uint8Array(32), negate: false }), 0);
+  return performance.now() - start;
+}
+
+/** The kernel must win by this factor: so short a measurement charges the native path for code still to be compiled. */
+const MARGIN = 1.25;
+let chosen: MaskEngine | undefined;
+
+/** The faster of {@link streamEngine} and {@link wasmEngine} on this machine: measured once, in some 30 ms. */
+export function fastestEngine(): MaskEngine {
+  if (chosen === undefined) {
+    const [native, wasm] = [streamEngine(nativeProvider), wasmEngine()];
+    let [nativeTime, wasmTime] = [Infinity, Infinity];
+    for (let turn = 0; turn < 8; turn++) {
+      nativeTime = Math.min(nativeTime, measure(native));
+      wasmTime = Math.min(wasmTime, measure(wasm));
+    }
+    chosen = wasmTime * MARGIN < nativeTime ? wasm : native;
+  }
+  return chosen;
+}
+
+/** The engine of this name, for a Worker that follows the choice of its pool. */
+export function engineByName(name: string): MaskEngine {
+  return name === "wasm" ? wasmEngine() : streamEngine(nativeProvider);
+}
+
+/** The engine used unless the caller names one: {@link fastestEngine}, or {@link wasmEngine} beside `noble`. */
+export function defaultEngine(provider: CryptoProvider): MaskEngine {
+  return provider.name === "native" ? fastestEngine() : wasmEngine();
+}

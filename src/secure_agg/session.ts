@@ -1,0 +1,92 @@
+import { compareBytes, concatBytes, utf8 } from "./_bytes.ts";
+import { taggedHash } from "./_tagged_hash.ts";
+import { encodeMessage } from "./codec.ts";
+import type { CryptoProvider } from "./crypto_provider.ts";
+import { protocolAbort } from "./errors.ts";
+import { fullGraph, type Neighbourhoods, ringGraph } from "./graph.ts";
+import { ringIsSafe } from "./graph_params.ts";
+import type { AdvertiseKeysMessage } from "./messages.ts";
+import type { IndexSet } from "./index_set.ts";
+import type { RoundConfig } from "./round_config.ts";
+
+/** What the roster fixes, the same for all honest parties. */
+export interface Session {
+  /** Session id: SHA-256 over cfgHash and the root of the advertised keys. */
+  readonly sid: Uint8Array;
+  /** Number of sites on the roster. */
+  readonly n: number;
+  /** Who shares with whom. */
+  readonly graph: Neighbourhoods;
+}
+
+/** The bytes of an advert that its signature covers. */
+export function advertStatement(advert: Omit<AdvertiseKeysMessage, "signature" | "type">): Uint8Array {
+  return concatBytes(
+    advert.configHash,
+    Uint8Array.of(advert.clientId.length),
+    utf8(advert.clientId),
+    advert.encryptionKey,
+    advert.maskKey,
+  );
+}
+
+/** Hash of one signed advert: a leaf under the root of the keys. */
+export function advertLeaf(provider: CryptoProvider, advert: AdvertiseKeysMessage): Uint8Array {
+  return taggedHash(provider, "advert", encodeMessage(advert));
+}
+
+/** Orders client ids by their UTF-8 bytes: the order of the roster. */
+export function compareClientIds(a: string, b: string): number {
+  return compareBytes(utf8(a), utf8(b));
+}
+
+/**
+ * Fixes session id and graph from the leaves of the roster; every party computes it itself.
+ * @throws SecAggError roster_too_small, roster_too_large or unsafe_graph
+ */
+export function openSession(
+  provider: CryptoProvider,
+  config: RoundConfig,
+  configHash: Uint8Array,
+  leaves: readonly Uint8Array[],
+): Session {
+  const n = leaves.length;
+  if (n < config.nMin) {
+    throw protocolAbort("roster_too_small", "Too few sites advertised keys.", {
+      found: `${n}`,
+      needed: `at least nMin = ${config.nMin}`,
+    });
+  }
+  if (n > config.nMax) {
+    throw protocolAbort("roster_too_large", "More sites advertised keys than the round allows.", {
+      found: `${n}`,
+      needed: `at most nMax = ${config.nMax}`,
+    });
+  }
+  const keysRoot = taggedHash(provider, "keys_root", ...leaves);
+  const sid = taggedHash(provider, "sid", configHash, keysRoot);
+  const { graph } = config;
+  if (graph.kind === "full" || graph.degree >= n - 1) return { sid, n, graph: fullGraph(n) };
+  if (!ringIsSafe(n, graph.degree, config)) {
+    throw protocolAbort("unsafe_graph", "The ring graph is not safe for a roster of this size.", {
+      found: `${n} sites, degree ${graph.degree}, threshold ${config.threshold}`,
+      needed: "degree and threshold of the published table for this size",
+    });
+  }
+  return { sid, n, graph: ringGraph(provider, sid, n, graph.degree) };
+}
+
+/** Number of neighbours of `index`, itself not counted, that are in `set`. */
+export function aliveNeighbours(session: Session, index: number, set: IndexSet): number {
+  let count = 0;
+  for (const peer of session.graph.closed(index)) if (peer !== index && set.has(peer)) count++;
+  return count;
+}
+
+/**
+ * Live neighbours that a site must see, itself not counted. On the ring it is t: a cut needs k/2 consecutive bad
+ * sites, and the site beside it would see fewer. On the full graph its own share counts too, so it is t - 1.
+ */
+export function neededNeighbours(session: Session, config: RoundConfig): number {
+  return session.graph.complete ? config.threshold - 1 : config.threshold;
+}

@@ -1,0 +1,36 @@
+import { taggedHash } from "./_tagged_hash.ts";
+import type { CryptoProvider } from "./crypto_provider.ts";
+import type { IndexSet } from "./index_set.ts";
+
+/**
+ * Hash over what the sites sent after the roster: for every dealer of U1 the hash of its `share_keys` message, then
+ * for every survivor of U2 the root of its masked vector, both in ascending order of index.
+ */
+export function recordRoot(
+  provider: CryptoProvider,
+  shareHashes: readonly Uint8Array[],
+  vectorRoots: readonly Uint8Array[],
+): Uint8Array {
+  return taggedHash(provider, "record", ...shareHashes, ...vectorRoots);
+}
+
+/** Everything that a transcript covers. */
+export interface Transcript {
+  /** Session id: configuration, model, plan and all advertised keys. */
+  readonly sid: Uint8Array;
+  /** U1. */
+  readonly shared: IndexSet;
+  /** U2. */
+  readonly survivors: IndexSet;
+  /** {@link recordRoot}. */
+  readonly recordRoot: Uint8Array;
+}
+
+/**
+ * Hash of the whole session up to the survivors. All survivors sign it in `strict`; every answer to the unmask request
+ * is signed together with it in all profiles.
+ */
+export function transcriptHash(provider: CryptoProvider, transcript: Transcript): Uint8Array {
+  const { sid, shared, survivors, recordRoot } = transcript;
+  return taggedHash(provider, "transcript", sid, shared.toBytes(), survivors.toBytes(), recordRoot);
+}
