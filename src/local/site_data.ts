@@ -64,11 +64,11 @@ export async function loadFederationPart(dir: string): Promise<SiteData> {
 }
 
 /**
- * Gives each patient to one set: the alphabetically first set of this site in which the patient occurs, sets
- * whose unit is a group before sets whose unit is the single record. The rule looks at that patient's own
- * records only, so adding or removing a patient changes nothing for others, and removing a single record of a
- * record-unit set never moves a patient between sets: the sets compose in parallel under add/remove
- * neighbours (McSherry 2009, theorem 4).
+ * Gives each patient to one set: the alphabetically first of this site's sets with a group unit (patient, image) in
+ * which the patient occurs. Records of sets whose unit is the single record are in one set anyway; they are withheld
+ * only where their patient belongs to a set with a group unit. The rule looks at that patient's own records only, and
+ * adding or removing one record of a record-unit set never moves another record: the sets compose in parallel under
+ * add/remove neighbours (McSherry 2009, theorem 4).
  *
  * @param name name of the part
  * @param dir its folder
@@ -78,14 +78,14 @@ export async function loadFederationPart(dir: string): Promise<SiteData> {
 export function composeSite(name: string, dir: string, datasets: readonly Dataset[]): SiteData {
   const ordered = [...datasets].sort((a, b) => (a.manifest.name < b.manifest.name ? -1 : 1));
   const owner = new Map<string, string>();
-  const claims = (unit: string): Dataset[] =>
-    ordered.filter(({ manifest }) => (manifest.privacyUnit === "record") === (unit === "record"));
-  for (const { manifest, records } of [...claims("patient"), ...claims("record")]) {
+  for (const { manifest, records } of ordered) {
+    if (manifest.privacyUnit === "record") continue;
     for (const { patient } of records) if (!owner.has(patient)) owner.set(patient, manifest.name);
   }
   const sets = ordered.map(({ manifest, records }): SiteSet => {
-    const kept = records.filter(({ patient }) => owner.get(patient) === manifest.name);
-    const gone = records.filter(({ patient }) => owner.get(patient) !== manifest.name);
+    const isOwn = ({ patient }: DatasetRecord) => (owner.get(patient) ?? manifest.name) === manifest.name;
+    const kept = records.filter(isOwn);
+    const gone = records.filter((record) => !isOwn(record));
     return {
       name: manifest.name,
       manifest,
