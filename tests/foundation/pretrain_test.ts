@@ -8,6 +8,7 @@ import {
   loadTokenizer,
   pretrainDecoder,
   type PretrainResult,
+  readPriorityTexts,
 } from "../../src/foundation/mod.ts";
 import { selectBackend } from "../../src/tensor/mod.ts";
 import { writeTinyModel } from "./_tiny_model.ts";
@@ -103,4 +104,8 @@ Deno.test("the embedded model is below 6 MB and knows yes and no as single token
   assert.equal(tokenizer.encode("yes").length, 1);
   assert.equal(tokenizer.encode("no").length, 1);
   assert.equal(tokenizer.bosId, config.bosTokenId);
+  for (const text of await readPriorityTexts()) {
+    const words = text.toLowerCase().match(/(?<=^| )[a-z]+/g) ?? [];
+    for (const word of words) assert.equal(tokenizer.encode(word).length, 1, word);
+  }
 });

@@ -1,41 +1,24 @@
 import assert from "node:assert/strict";
-import { setModel, uploadBatch } from "../../src/local/_batch.ts";
+import fc from "fast-check";
+import { EMPTY_ROW, setModel, uploadBatch } from "../../src/local/_batch.ts";
 import { logits, summedLoss } from "../../src/local/_forward.ts";
+import { noHook } from "../../src/local/_layer_ops.ts";
+import { dealUnits } from "../../src/local/_microbatches.ts";
 import {
+  type ClippedGradientSum,
   clippedGradientSum,
-  createSpec,
+  type EngineName,
   federatedParameters,
-  flatten,
-  type LocalModelSpec,
-  type LocalWeights,
-  prepareFeatures,
-  pretrainOnPublic,
+  type HostTensor,
   type SetFeatures,
-  type SiteFeatures,
-  unflatten,
+  type StemTokens,
   units,
 } from "../../src/local/mod.ts";
-import { SeededRandom } from "../../src/tensor/seeded_random.ts";
 import { type BackendName, readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
-import { LETTERS, madeUpSite, TASKS } from "./_fixtures.ts";
+import { required } from "../_shared.ts";
+import { ATTENTION, type Case, makeCase, RESIDUAL } from "./_attention_fixture.ts";
 
 const SIZES = [1, 2, 90, 1, 7, 3, 1, 64, 65, 5];
-
-interface Case {
-  readonly spec: LocalModelSpec;
-  readonly weights: LocalWeights;
-  readonly features: SiteFeatures;
-}
-
-/** A model with random, non-zero federated weights, so that every layer has a gradient. */
-async function makeCase(): Promise<Case> {
-  await selectBackend("wasm");
-  const spec = createSpec(madeUpSite(1, [2, 3, 1, 4]), TASKS, { dEnc: 8, hidden: 5, tokenDimension: 6 });
-  const start = await pretrainOnPublic(spec, madeUpSite(1, [2, 3, 1, 4]), LETTERS, { seed: 7, steps: 1 });
-  const random = new SeededRandom(3);
-  const weights = unflatten(spec, start, flatten(spec, start).map(() => 0.4 * random.normal()));
-  return { spec, weights, features: prepareFeatures(spec, weights, madeUpSite(2, SIZES), LETTERS) };
-}
 
 /** The slow way: one unit at a time, the whole gradient of its summed loss by tfjs' own differentiation. */
 async function slowGradient({ spec, weights }: Case, set: SetFeatures, unit: string): Promise<Float64Array> {
@@ -47,7 +30,8 @@ async function slowGradient({ spec, weights }: Case, set: SetFeatures, unit: str
   const rows = set.rowsOf.get(unit) ?? [];
   const { value, grads } = tf.variableGrads(() => {
     const batch = uploadBatch(spec, set, model, rows, rows.length);
-    const outputs = logits(spec, model, batch, (name) => variables.get(name) as tf.Tensor, (_, __, z) => z);
+    const parameter = (name: string): tf.Tensor => variables.get(name) as tf.Tensor;
+    const outputs = logits(spec, model, batch, { parameter, hook: noHook });
     return summedLoss(model.heads, outputs, batch);
   });
   const flat = new Float64Array(dimension);
@@ -69,27 +53,49 @@ function assertClose(actual: Float64Array, expected: Float64Array, tolerance: nu
   assert.ok(worst <= tolerance * scale, `difference ${worst} at scale ${scale}`);
 }
 
-/** How much is compared on each backend; a GPU compiles a program for every new shape of the slow loop. */
-const COMPARED: Record<BackendName, { readonly sets: readonly string[]; readonly units: number }> = {
-  wasm: { sets: ["icu", "cxr", "ecg"], units: 12 },
-  cpu: { sets: ["icu", "cxr", "ecg"], units: 12 },
-  webgpu: { sets: ["cxr"], units: 3 },
-};
-const CLIPS = new Map([["icu", 3], ["cxr", 0.5], ["ecg", 1]]);
 const noGpu = (await navigator.gpu?.requestAdapter() ?? null) === null;
+const CLIPS = new Map([["icu", 3], ["cxr", 0.5], ["ecg", 1]]);
 
-for (const backend of Object.keys(COMPARED)) {
-  const name = `clippedGradientSum() agrees with a loop over units of 1 to 90 records on ${backend}`;
-  Deno.test({ name, ignore: backend === "webgpu" && noGpu, fn: () => compare(backend as BackendName) });
+/** A comparison of one engine with the slow loop. */
+interface Comparison {
+  readonly backend: BackendName;
+  readonly engine: EngineName;
+  readonly model: "residual" | "attention";
+  readonly sets: readonly string[];
+  readonly sizes: readonly number[];
 }
 
-async function compare(backend: BackendName): Promise<void> {
-  const made = await makeCase();
-  await selectBackend(backend);
-  for (const name of COMPARED[backend].sets) {
+const EVERY = ["icu", "cxr", "ecg"];
+const COMPARISONS: readonly Comparison[] = [
+  { backend: "wasm", engine: "host", model: "residual", sets: EVERY, sizes: SIZES },
+  { backend: "cpu", engine: "host", model: "residual", sets: EVERY, sizes: SIZES },
+  { backend: "webgpu", engine: "host", model: "residual", sets: ["cxr"], sizes: [1, 2, 3] },
+  { backend: "wasm", engine: "device", model: "residual", sets: EVERY, sizes: SIZES },
+  { backend: "wasm", engine: "host", model: "attention", sets: EVERY, sizes: SIZES },
+  { backend: "wasm", engine: "device", model: "attention", sets: EVERY, sizes: SIZES },
+  { backend: "cpu", engine: "device", model: "attention", sets: ["icu", "ecg"], sizes: [1, 3, 90, 2] },
+  { backend: "webgpu", engine: "device", model: "attention", sets: ["cxr"], sizes: [1, 2, 3] },
+];
+
+for (const comparison of COMPARISONS) {
+  const { backend, engine, model, sizes } = comparison;
+  const most = Math.max(...sizes);
+  Deno.test({
+    name:
+      `the ${engine} engine agrees with a loop over units of 1 to ${most} records: ${model} encoders on ${backend}`,
+    ignore: backend === "webgpu" && noGpu && !required("webgpu"),
+    fn: () => compare(comparison),
+  });
+}
+
+async function compare({ backend, engine, model, sets, sizes }: Comparison): Promise<void> {
+  const made = await makeCase(model === "residual" ? RESIDUAL : ATTENTION, sizes);
+  for (const name of sets) {
     const clip = CLIPS.get(name) ?? 1;
     const set = made.features.sets.get(name) as SetFeatures;
-    const chosen = units(set).slice(0, COMPARED[backend].units);
+    const chosen = units(set);
+    // The loop stays on wasm: every shape of it would cost a GPU new programs.
+    await selectBackend("wasm");
     const expected = new Float64Array(federatedParameters(made.spec).dimension);
     let clipped = 0;
     for (const unit of chosen) {
@@ -100,15 +106,105 @@ async function compare(backend: BackendName): Promise<void> {
     }
     const sampled = new Map([[name, chosen]]);
     const bounds = new Map([[name, clip]]);
-    const result = await clippedGradientSum(made.spec, made.weights, made.features, sampled, bounds);
-    assertClose(result.sum, expected, 2e-5);
+    const { spec, weights, features } = made;
+    await selectBackend(backend);
+    const result = await clippedGradientSum(spec, weights, features, sampled, bounds, { engine });
+    // The device engine rounds norms up.
+    assertClose(result.sum, expected, engine === "host" ? 2e-5 : 3e-4);
     assert.equal(result.clipped, clipped);
     assert.ok(clipped > 0, "the clip is active");
   }
 }
 
+Deno.test("the device engine's sum does not depend on the rows of a batch, nor on which units share one", async () => {
+  const { spec, weights, features } = await makeCase(ATTENTION, [1, 2, 20, 1, 7, 3, 1, 5]);
+  const clip = new Map([["icu", 1], ["cxr", 1], ["ecg", 1]]);
+  const all = new Map([...features.sets].map(([name, set]) => [name, units(set)] as const));
+  const step = (sampled: ReadonlyMap<string, readonly string[]>, rows: number): Promise<ClippedGradientSum> =>
+    clippedGradientSum(spec, weights, features, sampled, clip, { engine: "device", rows });
+  const together = await step(all, 64);
+  for (const rows of [1, 4, 16, 128]) assertClose((await step(all, rows)).sum, together.sum, 3e-4);
+  const backwards = new Map([...all].map(([name, chosen]) => [name, [...chosen].reverse()] as const));
+  assertClose((await step(backwards, 64)).sum, together.sum, 3e-4);
+  await assert.rejects(step(all, 48), { code: "ConfigError" });
+});
+
+Deno.test("units whose records' gradients cancel are still clipped to C by the device engine", async () => {
+  // Equal inputs with opposite labels: each record's gradient is long, their sum is a rounding error.
+  const made = await makeCase(ATTENTION, [2, 2, 2, 1]);
+  const set = made.features.sets.get("ecg") as SetFeatures;
+  const tokens = set.tokens.get("ecg") as StemTokens;
+  const width = tokens.data.length / set.size;
+  const data = tokens.data.slice();
+  const labels = new Float32Array(set.size);
+  for (const [first, second] of set.rowsOf.values()) {
+    if (second === undefined) continue;
+    data.copyWithin(second * width, first * width, (first + 1) * width);
+    tokens.mask?.copyWithin(second * 3, first * 3, first * 3 + 3);
+    labels[second] = 1;
+  }
+  // Zero heads answer one half, so that the two gradients are exactly opposite.
+  const zeroed = new Map(made.weights);
+  for (const part of ["weight", "bias"]) {
+    const { shape, data } = zeroed.get(`head.pvc.${part}`) as HostTensor;
+    zeroed.set(`head.pvc.${part}`, { shape, data: new Float32Array(data.length) });
+  }
+  const paired = new Map<string, readonly number[]>();
+  let at = 0;
+  for (const [first, second] of [[0, 1], [2, 3], [4, 5]]) paired.set(`pair${at++}`, [first, second]);
+  for (let pair = 0; pair < 6; pair += 2) {
+    data.copyWithin((pair + 1) * width, pair * width, (pair + 1) * width);
+    tokens.mask?.copyWithin((pair + 1) * 3, pair * 3, pair * 3 + 3);
+    labels[pair] = 0;
+    labels[pair + 1] = 1;
+  }
+  const cancelling: SetFeatures = {
+    ...set,
+    rowsOf: paired,
+    tokens: new Map([["ecg", { ...tokens, data }]]),
+    labels: new Map([["pvc", { data: labels, known: new Uint8Array(set.size).fill(1), outside: 0 }]]),
+  };
+  for (const unit of paired.keys()) {
+    const sampled = new Map([["ecg", [unit]]]);
+    const { sum, clipped } = await clippedGradientSum(
+      made.spec,
+      zeroed,
+      { sets: new Map([["ecg", cancelling]]) },
+      sampled,
+      new Map([["ecg", 1e-9]]),
+      { engine: "device" },
+    );
+    assert.ok(norm(sum) <= 1 + 1e-3, `length ${norm(sum)}`);
+    assert.equal(clipped, 1, "the bound on rounding counts as length");
+  }
+});
+
+Deno.test("dealUnits() never cuts a unit, keeps the number of rows, and uses few shapes", () => {
+  fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 90 }), { maxLength: 60 }), (sizes) => {
+    let row = 0;
+    const rowsOf = new Map(sizes.map((size, u) => [`u${u}`, Array.from({ length: size }, () => row++)]));
+    const set = { rowsOf } as unknown as SetFeatures;
+    const { whole, large } = dealUnits(set, [...rowsOf.keys()], 64);
+    const placed = whole.flatMap(({ units, rows, slots, width }) => {
+      assert.equal(slots * width, 64);
+      assert.equal(rows.length, 64);
+      assert.ok(units.length <= slots);
+      return units.map((unit, slot) => {
+        const own = rows.slice(slot * width, (slot + 1) * width).filter((at) => at !== EMPTY_ROW);
+        assert.deepEqual(own, rowsOf.get(unit));
+        return unit;
+      });
+    });
+    assert.deepEqual([...placed, ...large].sort(), [...rowsOf.keys()].sort());
+    for (const unit of large) assert.ok((rowsOf.get(unit)?.length ?? 0) > 64);
+    const used = whole.flatMap(({ rows }) => rows).filter((at) => at !== EMPTY_ROW).length;
+    const small = sizes.filter((size) => size <= 64).reduce((sum, size) => sum + size, 0);
+    assert.equal(used, small);
+  }));
+});
+
 Deno.test("clippedGradientSum() is the sum of what each unit gives alone, wherever batches are cut", async () => {
-  const { spec, weights, features } = await makeCase();
+  const { spec, weights, features } = await makeCase(RESIDUAL, SIZES);
   const clip = new Map([["icu", 1], ["cxr", 1], ["ecg", 1]]);
   const all = new Map(
     [...features.sets].map(([name, set]) => [name, units(set).slice(0, 20).reverse()] as const),
@@ -126,7 +222,7 @@ Deno.test("clippedGradientSum() is the sum of what each unit gives alone, wherev
 });
 
 Deno.test("clippedGradientSum() of nobody is zero, and frees every tensor", async () => {
-  const { spec, weights, features } = await makeCase();
+  const { spec, weights, features } = await makeCase(RESIDUAL, SIZES);
   const before = tf.memory().numTensors;
   const none = await clippedGradientSum(
     spec,
@@ -141,8 +237,8 @@ Deno.test("clippedGradientSum() of nobody is zero, and frees every tensor", asyn
   assert.equal(tf.memory().numTensors, before);
 });
 
-Deno.test("clippedGradientSum() counts units with a gradient that is not finite and leaves the others alone", async () => {
-  const { spec, weights, features } = await makeCase();
+Deno.test("both engines count units with a gradient that is not finite and leave the others alone", async () => {
+  const { spec, weights, features } = await makeCase(RESIDUAL, SIZES);
   const set = features.sets.get("cxr") as SetFeatures;
   const chosen = units(set).slice(0, 5);
   const tokens = set.tokens.get("image");
@@ -158,14 +254,17 @@ Deno.test("clippedGradientSum() counts units with a gradient that is not finite 
     const damaged = {
       sets: new Map([["cxr", { ...set, tokens: new Map([["image", { ...tokens, data }]]) }]]),
     };
-    const result = await clippedGradientSum(spec, weights, damaged, new Map([["cxr", chosen]]), clip);
-    assert.equal(result.nonFinite, 1);
-    assertClose(result.sum, expected.sum, 1e-6);
+    for (const engine of ["host", "device"] as const) {
+      const sampled = new Map([["cxr", chosen]]);
+      const result = await clippedGradientSum(spec, weights, damaged, sampled, clip, { engine });
+      assert.equal(result.nonFinite, 1);
+      assertClose(result.sum, expected.sum, engine === "host" ? 1e-6 : 2e-5);
+    }
   }
 });
 
 Deno.test("clippedGradientSum() refuses unknown units and clips that are not positive", async () => {
-  const { spec, weights, features } = await makeCase();
+  const { spec, weights, features } = await makeCase(RESIDUAL, SIZES);
   const step = (unit: string, clip: number): Promise<unknown> =>
     clippedGradientSum(spec, weights, features, new Map([["cxr", [unit]]]), new Map([["cxr", clip]]));
   await assert.rejects(step("nobody", 1), { code: "ConfigError" });

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { FedKimError } from "../../src/formats/errors.ts";
+import { openSafetensors, readFloats } from "../../src/formats/safetensors.ts";
 import {
+  expertScale,
+  exportPeftAdapter,
   type InjectedModel,
   type InjectionBase,
   type InjectionConfig,
   type InjectionSample,
   loadInjection,
+  mergeExperts,
   saveInjection,
   trainInjection,
 } from "../../src/m3oe/mod.ts";
-import { loadDecoder } from "../../src/foundation/mod.ts";
+import { type DecoderWeights, loadDecoder } from "../../src/foundation/mod.ts";
 import { equalLengthBatches } from "../../src/m3oe/batches.ts";
 import { readFloat32, readScalar, tf } from "../../src/tensor/mod.ts";
 import { writeTinyModel } from "../foundation/_tiny_model.ts";
@@ -41,13 +45,13 @@ function refuses(code: string): (error: unknown) => boolean {
 Deno.test("an injection learns from its tokens, leaks nothing and is the same to the bit under one seed", async () => {
   await withToyBase(async (base) => {
     const before = tf.memory().numTensors;
-    const config = { epochs: 8, learningRate: 1e-2, patience: 8 };
-    const { model, losses } = await train(base, config, toySamples(320, 1));
+    const config = { epochs: 10, learningRate: 2e-3, patience: 10, batchSize: 16 };
+    const { model, losses } = await train(base, config, toySamples(640, 1));
     const test = toySamples(64, 9);
     const scores = await model.score(test);
     const right = test.filter(({ label }, i) => (scores[i] > 0) === (label === 1)).length;
     assert.ok(right > 56, `${right} of 64 right`);
-    const again = await train(base, config, toySamples(320, 1));
+    const again = await train(base, config, toySamples(640, 1));
     assert.deepEqual(again.losses, losses);
     assert.deepEqual(await again.model.score(test), scores);
     model.dispose();
@@ -196,6 +200,66 @@ Deno.test("answer() gives one text per sample and stops at the limit", async () 
     assert.equal(answers.length, 5);
     assert.ok(answers.every((text) => base.tokenizer.encode(text).length <= 8));
     model.dispose();
+  });
+});
+
+Deno.test("an exported PEFT adapter is the merged update of its task", async () => {
+  await withToyBase(async (base) => {
+    const folder = await Deno.makeTempDir({ prefix: "fedkim-peft-" });
+    const { model } = await train(base, { learningRate: 1e-2 });
+    await exportPeftAdapter(model, "shock", folder);
+    const { tensors } = await openSafetensors(`${folder}/adapter_model.safetensors`);
+    const read = async (part: string): Promise<tf.Tensor2D> => {
+      const stored = tensors.get(`base_model.model.model.layers.1.mlp.down_proj.${part}.weight`)!;
+      return tf.tensor2d(await readFloats(stored), stored.shape as [number, number]);
+    };
+    const [loraA, loraB] = [await read("lora_A"), await read("lora_B")];
+    const scale = tf.tidy(() => expertScale(model.gateOf(TOY_TASKS[0]), 2, 2));
+    const merged = mergeExperts(base.decoder.weights, model.parameters.lookup, scale);
+    const pick = (weights: DecoderWeights): tf.Tensor => weights.layers[1].linears.down_proj.weight;
+    const update = tf.tidy(() => pick(merged.weights).sub(pick(base.decoder.weights)).transpose());
+    const expected = tf.tidy(() => tf.matMul(loraB, loraA));
+    assertClose(await readFloat32(update), await readFloat32(expected), 1e-4, "update");
+    const config = JSON.parse(await Deno.readTextFile(`${folder}/adapter_config.json`));
+    assert.equal(config.r, config.lora_alpha);
+    await assert.rejects(() => exportPeftAdapter(model, "nobody", folder), refuses("UnknownTask"));
+    tf.dispose([loraA, loraB, scale, update, expected]);
+    merged.dispose();
+    model.dispose();
+    await Deno.remove(folder, { recursive: true });
+  });
+});
+
+Deno.test("selection by validation loss keeps the best epoch and stops early", async () => {
+  await withToyBase(async (base) => {
+    const validationLosses: number[] = [];
+    const validation = toySamples(32, 2);
+    const model = await trainInjection({
+      ...base,
+      tasks: TOY_TASKS,
+      samples: toySamples(48, 1),
+      validation,
+      config: { ...TOY_CONFIG, epochs: 20, learningRate: 2e-2, selection: "validation_loss", patience: 2 },
+      seed: 3,
+      onStep: ({ validationLoss }) => validationLoss === undefined || validationLosses.push(validationLoss),
+    });
+    const best = Math.min(...validationLosses);
+    assert.ok(validationLosses.length < 20, "did not stop early");
+    assert.equal(validationLosses.indexOf(best), validationLosses.length - 3);
+    assert.ok(Math.abs(await model.meanLoss(model.encode(validation)) - best) < 1e-6);
+    model.dispose();
+  });
+});
+
+Deno.test("the paper's loss over the vocabulary exceeds the loss between yes and no alone", async () => {
+  await withToyBase(async (base) => {
+    const losses: number[] = [];
+    for (const answerLoss of ["vocabulary", "answers"] as const) {
+      const run = await train(base, { answerLoss, epochs: 1 });
+      losses.push(run.losses[0]);
+      run.model.dispose();
+    }
+    assert.ok(losses[0] > losses[1] && losses[1] > 0.3 && losses[1] < 1.2, String(losses));
   });
 });
 

@@ -96,6 +96,8 @@ export interface RoundOutcome {
   readonly clients: readonly SecAggClient[];
   /** Last step of every client. */
   readonly steps: readonly (ClientStep | undefined)[];
+  /** The phase that was closed last. */
+  readonly lastClosed: ServerState["phase"];
   /** Errors with which the server refused a message. */
   readonly refused: { readonly i: number; readonly reason: string; readonly error: Error }[];
 }
@@ -132,7 +134,9 @@ export async function runRound(c: Cohort, options: RoundOptions = {}): Promise<R
   clients.forEach((client, i) => {
     if (!leaves(i)) send(i, client.begin());
   });
+  let lastClosed: ServerState["phase"] = server.phase;
   for (;;) {
+    lastClosed = server.phase;
     await server.close();
     if (server.phase === "finished" || server.phase === "aborted") break;
     for (const [i, client] of clients.entries()) {
@@ -153,5 +157,5 @@ export async function runRound(c: Cohort, options: RoundOptions = {}): Promise<R
       }
     }
   }
-  return { server, clients, steps, refused };
+  return { server, clients, steps, lastClosed, refused };
 }

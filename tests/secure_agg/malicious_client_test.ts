@@ -5,11 +5,12 @@ import {
   encodeMessage,
   type Identity,
   makeRoundConfig,
+  nativeProvider,
+  SecAggServer,
   signLabelled,
 } from "../../src/secure_agg/mod.ts";
 import { sharesStatement } from "../../src/secure_agg/client_share_keys.ts";
 import { commitStatement, vectorRoot } from "../../src/secure_agg/masked_vector.ts";
-import { nativeProvider } from "../../src/secure_agg/mod.ts";
 import { advertStatement } from "../../src/secure_agg/session.ts";
 import { unmaskStatement } from "../../src/secure_agg/client_unmask.ts";
 import {
@@ -103,7 +104,6 @@ Deno.test("acceptAdvert() refuses a site that is not enrolled and a site beyond 
   const { server, refused } = await runRound(small);
   assert.deepEqual(refused.map(({ i, reason }) => [i, reason]), [[4, "cohort_full"]]);
   assert.deepEqual(server.result!.sum, plainSum(c, [0, 1, 2, 3]));
-  const { SecAggServer } = await import("../../src/secure_agg/mod.ts");
   const fresh = new SecAggServer({ config: c.config, enrolled: c.enrolled });
   const advert = decodeMessage(makeClient(c, 0).begin());
   assert.ok(advert.type === "advertise_keys");

@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import {
+  advertiseKeys,
+  advertLeaf,
   decodeMessage,
   encodeMessage,
   graphParams,
   IndexSet,
   nativeProvider,
   ringGraph,
+  type RosterMessage,
+  roundConfigHash,
+  shareKeys,
 } from "../../src/secure_agg/mod.ts";
 import { openSession } from "../../src/secure_agg/session.ts";
-import { type Cohort, cohort, type DropPoint, runRound } from "./_harness.ts";
+import { type Cohort, cohort, type DropPoint, runRound, testRandom } from "./_harness.ts";
 
 /** A ring just large enough that 14 of its neighbours can be missing around one site. */
 function ringCohort(): Cohort {
@@ -83,4 +88,41 @@ Deno.test("the session id changes with the configuration and with every advertis
     assert.notEqual(sid(new Uint8Array(32), leaves.with(i, new Uint8Array(32).fill(99))), base);
   }
   assert.notEqual(sid(new Uint8Array(32), leaves.toReversed()), base);
+});
+
+Deno.test("shareKeys() refuses a ring on which a site that is no neighbour appears twice", () => {
+  const c = cohort(100, { ...ringCohort().config, nMax: 101 });
+  const { config } = c;
+  const configHash = roundConfigHash(config);
+  const states = c.ids.map((identity, i) => {
+    const step = advertiseKeys({
+      config,
+      configHash,
+      identity,
+      enrolled: c.enrolled,
+      provider: nativeProvider,
+      random: testRandom(`client ${i}`),
+    });
+    assert.ok(step.kind === "next");
+    return step.state;
+  });
+  const rosterWith = (twice: number): RosterMessage | undefined => {
+    const adverts = states.map(({ advert }) => advert);
+    adverts.splice(twice, 0, adverts[twice]);
+    const leaves = adverts.map((advert) => advertLeaf(nativeProvider, advert));
+    const closed = openSession(nativeProvider, config, configHash, leaves).graph.closed(0);
+    if (closed.includes(twice) || closed.includes(twice + 1)) return undefined;
+    const entries = adverts.map((advert, i) =>
+      i !== 0 && closed.includes(i)
+        ? { kind: "advert" as const, advert }
+        : { kind: "leaf" as const, leaf: leaves[i] }
+    );
+    return { type: "roster", configHash, entries };
+  };
+  const roster = Array.from({ length: 90 }, (_, i) => i + 1).map(rosterWith).find((found) =>
+    found !== undefined
+  );
+  const step = shareKeys(states[0], roster!);
+  assert.ok(step.kind === "abort");
+  assert.equal(step.error.reason, "duplicate_client");
 });

@@ -98,7 +98,8 @@ Deno.test("the round aborts below nMin at every phase, says so, and reveals noth
     ] as const
   ) {
     const c = cohort(4);
-    const { server } = await runRound(c, { drops: new Map([[0, point], [1, point]]) });
+    const { server, lastClosed } = await runRound(c, { drops: new Map([[0, point], [1, point]]) });
+    assert.equal(lastClosed, point, "not a phase later");
     assert.equal(server.phase, "aborted");
     assert.equal(server.error!.code, "BelowThreshold");
     assert.equal(server.error!.reason, reason);

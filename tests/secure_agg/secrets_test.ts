@@ -5,6 +5,7 @@ import {
   type ClientState,
   decodeMessage,
   generateIdentity,
+  type Message,
   nativeProvider,
   roundConfigHash,
   SecAggServer,
@@ -120,17 +121,26 @@ Deno.test("secrets that a state does not need any more are wiped when it is left
   assert.equal(list.at(-1)!.secrets.length, 0);
 });
 
-Deno.test("an abort in any state wipes every secret of that state", async () => {
+Deno.test("an abort or an illegal message in any state wipes every secret of that state", async () => {
   const effects = { input: () => assert.fail("no vector is asked for"), engine: wasmEngine() };
-  for (
-    const kind of ["awaiting_roster", "awaiting_shares", "awaiting_survivors", "awaiting_unmask"] as const
-  ) {
-    const { state, secrets } = (await states(kind)).at(-1)!;
-    assert.equal(state.kind, kind);
-    const open = secrets.filter((secret) => !secret.wiped);
-    assert.ok(open.length >= 2);
-    await stepClient(state, { type: "abort", code: "x", reason: "y" }, effects);
-    for (const secret of open) assert.ok(secret.wiped, kind);
+  const abort: Message = { type: "abort", code: "x", reason: "y" };
+  const illegal: Message = {
+    type: "sign_survivors",
+    sid: new Uint8Array(32),
+    index: 0,
+    signature: new Uint8Array(64),
+  };
+  for (const message of [abort, illegal]) {
+    for (
+      const kind of ["awaiting_roster", "awaiting_shares", "awaiting_survivors", "awaiting_unmask"] as const
+    ) {
+      const { state, secrets } = (await states(kind)).at(-1)!;
+      assert.equal(state.kind, kind);
+      const open = secrets.filter((secret) => !secret.wiped);
+      assert.ok(open.length >= 2);
+      assert.equal((await stepClient(state, message, effects)).state.kind, "aborted");
+      for (const secret of open) assert.ok(secret.wiped, `${kind} ${message.type}`);
+    }
   }
 });
 

@@ -3,6 +3,7 @@ import {
   type ChunkStage,
   type ClientMessage,
   decodeMessage,
+  encodeMessage,
   memoryStage,
   SecAggServer,
   type SecAggServerOptions,
@@ -145,7 +146,6 @@ Deno.test("uploads beyond maxStagedVectors are answered busy until a place is fr
   server.releaseUpload("s000");
   for (const message of uploads[1]) assert.equal(server.receive("s001", message).kind, "accepted");
   const chunk = decodeMessage(uploads[0][0]) as Extract<ClientMessage, { type: "masked_chunk" }>;
-  const { encodeMessage } = await import("../../src/secure_agg/mod.ts");
   const other = encodeMessage({ ...chunk, payload: chunk.payload.with(0, chunk.payload[0] ^ 1) });
   const receipt = server.receive("s000", other);
   assert.ok(receipt.kind === "refused" && receipt.error.reason === "conflicting_message");
@@ -169,7 +169,6 @@ Deno.test("expected, answered and complete follow the phase; a site that gave up
   assert.ok(server.complete);
   await server.close();
   assert.ok(!server.complete);
-  const { encodeMessage } = await import("../../src/secure_agg/mod.ts");
   server.receive("s000", encodeMessage({ type: "abort", code: "ProtocolAbort", reason: "local_failure" }));
   assert.deepEqual(server.expected, ["s001", "s002", "s003", "s004"]);
   for (const i of [1, 2, 3, 4]) {

@@ -1,0 +1,6 @@
+import type { Mutation } from "./_mutation.ts";
+import { CLIENT_MUTATIONS } from "./_mutations_client.ts";
+import { SERVER_MUTATIONS } from "./_mutations_server.ts";
+
+/** Every guard of the protocol, each with the test that notices its absence. */
+export const MUTATIONS: readonly Mutation[] = [...CLIENT_MUTATIONS, ...SERVER_MUTATIONS];
