@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { root } from "../_fedkim.ts";
 import {
   acceptInvite,
   encodeInvite,
@@ -10,7 +10,6 @@ import {
 import { synthesizeFederation } from "../../src/local/synthesize/mod.ts";
 import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 export const SITES = ["site-midwest", "site-south", "site-west", "site-northeast"] as const;
 
 /** A request body on its way to the aggregator. */

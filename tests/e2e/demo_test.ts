@@ -1,19 +1,6 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { fedkim } from "../_fedkim.ts";
 import { readLedger } from "../../src/dp/mod.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-async function fedkim(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "cli/main.ts", ...args],
-    cwd: root,
-    stdin: "null",
-    env: { NO_COLOR: "1" },
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
 
 Deno.test("the demo runs from synthetic data to a report, and its folder serves the other verbs", async (t) => {
   const out = await Deno.makeTempDir();

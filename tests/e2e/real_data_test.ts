@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { fedkim } from "../_fedkim.ts";
 import { sharedTest } from "../_shared.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const COMPARED = ["icu_mortality", "icu_ventilation", "icu_shock", "cxr_pneumonia", "ecg_pvc"];
 
 sharedTest(
@@ -10,25 +9,9 @@ sharedTest(
   "data/federated",
   async (data) => {
     const out = await Deno.makeTempDir();
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-prompt",
-        "cli/main.ts",
-        "demo",
-        "--data",
-        data,
-        "--out",
-        `${out}/run`,
-        "--json",
-      ],
-      cwd: root,
-      stdin: "null",
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
-    const { privacy, tasks } = JSON.parse(new TextDecoder().decode(stdout));
+    const { code, stdout, stderr } = await fedkim("demo", "--data", data, "--out", `${out}/run`, "--json");
+    assert.equal(code, 0, stderr);
+    const { privacy, tasks } = JSON.parse(stdout);
     assert.equal(privacy.length, 4);
     for (const row of privacy) {
       assert.ok(row.epsilon <= 8 && row.delta === 1e-5, `${row.set}: ${row.epsilon}`);
