@@ -9,14 +9,9 @@ export interface PublicArithmetic {
 /**
  * Arithmetic in GF(2^bits) by logarithm tables. The addresses depend on the operands, so they must be public: share
  * coordinates and Lagrange coefficients are. The tables are made at first use.
- * @param multiplySlow any product in the field
- * @param generator a generator of the multiplicative group
+ * @param next multiplies an element by a generator of the multiplicative group
  */
-export function publicArithmetic(
-  bits: number,
-  generator: number,
-  multiplySlow: (a: number, b: number) => number,
-): PublicArithmetic {
+export function publicArithmetic(bits: number, next: (a: number) => number): PublicArithmetic {
   const order = 2 ** bits - 1;
   let exponential = new Uint16Array(0);
   let logarithm = new Uint16Array(0);
@@ -27,7 +22,7 @@ export function publicArithmetic(
     for (let i = 0; i < order; i++) {
       exponential[i] = exponential[i + order] = power;
       logarithm[power] = i;
-      power = multiplySlow(power, generator);
+      power = next(power);
     }
   };
   return {

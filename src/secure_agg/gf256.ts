@@ -4,20 +4,14 @@ import type { BinaryField } from "./shamir.ts";
 /** x^8 + x^4 + x^3 + x + 1, the polynomial of AES, without its top bit. */
 const REDUCTION = 0x1b;
 
-function multiplyWord(word: number, factor: number): number {
-  let product = 0;
-  let term = word;
-  for (let f = factor; f !== 0; f >>>= 1) {
-    product ^= term & -(f & 1);
-    // Doubles the four bytes at once: shift, then reduce those whose top bit was set.
-    term = ((term & 0x7f7f7f7f) << 1) ^ (((term >>> 7) & 0x01010101) * REDUCTION);
-  }
-  return product;
+/** Doubles four bytes at once: shift, then reduce those whose top bit was set. */
+function doubleWord(word: number): number {
+  return ((word & 0x7f7f7f7f) << 1) ^ (((word >>> 7) & 0x01010101) * REDUCTION);
 }
 
-/** GF(2^8) mod 0x11B, four elements to a word. */
+/** GF(2^8) mod 0x11B, four elements to a word; 3 generates the multiplicative group. */
 export const gf256: BinaryField = {
-  maxCoordinate: 255,
-  multiplyWord,
-  ...publicArithmetic(8, 3, (a, b) => multiplyWord(a, b) & 0xff),
+  bits: 8,
+  doubleWord,
+  ...publicArithmetic(8, (a) => (doubleWord(a) & 0xff) ^ a),
 };

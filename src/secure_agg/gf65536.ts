@@ -4,20 +4,14 @@ import type { BinaryField } from "./shamir.ts";
 /** x^16 + x^12 + x^3 + x + 1 (0x1100B), without its top bit. */
 const REDUCTION = 0x100b;
 
-function multiplyWord(word: number, factor: number): number {
-  let product = 0;
-  let term = word;
-  for (let f = factor; f !== 0; f >>>= 1) {
-    product ^= term & -(f & 1);
-    // Doubles both 16-bit elements at once: shift, then reduce those whose top bit was set.
-    term = ((term & 0x7fff7fff) << 1) ^ (((term >>> 15) & 0x00010001) * REDUCTION);
-  }
-  return product;
+/** Doubles two 16-bit elements at once: shift, then reduce those whose top bit was set. */
+function doubleWord(word: number): number {
+  return ((word & 0x7fff7fff) << 1) ^ (((word >>> 15) & 0x00010001) * REDUCTION);
 }
 
-/** GF(2^16) mod 0x1100B, two little-endian elements to a word. */
+/** GF(2^16) mod 0x1100B, two little-endian elements to a word; 2 generates the multiplicative group. */
 export const gf65536: BinaryField = {
-  maxCoordinate: 65_535,
-  multiplyWord,
-  ...publicArithmetic(16, 2, (a, b) => multiplyWord(a, b) & 0xffff),
+  bits: 16,
+  doubleWord,
+  ...publicArithmetic(16, (a) => doubleWord(a) & 0xffff),
 };

@@ -1,28 +1,46 @@
 import type { RandomBytes } from "../formats/random_bytes.ts";
+import type { PublicArithmetic } from "./_public_field.ts";
 import { gf256 } from "./gf256.ts";
 import { gf65536 } from "./gf65536.ts";
 import { randomSecret } from "./randomness.ts";
 
-/** A binary field whose elements are packed in 32-bit words, several to a word. */
-export interface BinaryField {
-  /** Largest coordinate of a share: one less than the number of field elements. */
-  readonly maxCoordinate: number;
-  /** Multiplies every packed element of `word` by the public element `factor`; no secret decides a branch or address. */
-  multiplyWord(word: number, factor: number): number;
-  /** Product of two public elements. */
-  readonly multiply: (a: number, b: number) => number;
-  /** Inverse of a public element, not zero. */
-  readonly inverse: (a: number) => number;
+/** A field GF(2^bits) whose elements are packed in 32-bit words, several to a word. */
+export interface BinaryField extends PublicArithmetic {
+  /** Bits of an element. */
+  readonly bits: number;
+  /** Multiplies every packed element by x, without a branch or an address that depends on them. */
+  readonly doubleWord: (word: number) => number;
 }
 
 /** GF(2^8) up to 255 shares, GF(2^16) above: a share is as long as the secret in both. */
 export function sharingField(shares: number): BinaryField {
-  return shares <= gf256.maxCoordinate ? gf256 : gf65536;
+  return shares < 2 ** gf256.bits ? gf256 : gf65536;
 }
 
-/** Copies a secret of a multiple of four bytes into words. */
-function toWords(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
+/**
+ * sum_i factors[i] * row i, for public factors and secret rows of `words` words. Rows are first collected by the bits
+ * of their factors, then the sums are joined by Horner's rule in x: branches depend on the public factors only.
+ */
+function combineRows(
+  field: BinaryField,
+  factors: readonly number[],
+  rows: Uint32Array,
+  words: number,
+): Uint8Array {
+  const planes = new Uint32Array(field.bits * words);
+  for (let i = 0; i < factors.length; i++) {
+    const row = i * words;
+    for (let factor = factors[i], plane = 0; factor !== 0; factor >>>= 1, plane += words) {
+      if ((factor & 1) === 0) continue;
+      for (let w = 0; w < words; w++) planes[plane + w] ^= rows[row + w];
+    }
+  }
+  const out = planes.slice((field.bits - 1) * words);
+  for (let bit = field.bits - 2; bit >= 0; bit--) {
+    for (let w = 0; w < words; w++) out[w] = field.doubleWord(out[w]) ^ planes[bit * words + w];
+  }
+  planes.fill(0);
+  return new Uint8Array(out.buffer);
 }
 
 /**
@@ -36,31 +54,21 @@ export function splitSecret(
   random: RandomBytes,
 ): Uint8Array[] {
   const field = sharingField(count);
-  const words = secret.length / 4;
-  const coefficients = new Uint32Array(words * threshold);
-  const constant = toWords(secret);
-  coefficients.set(constant);
+  const coefficients = new Uint8Array(secret.length * threshold);
+  coefficients.set(secret);
   if (threshold > 1) {
     const drawn = randomSecret(random, secret.length * (threshold - 1));
-    const rest = toWords(drawn);
-    coefficients.set(rest, words);
+    coefficients.set(drawn, secret.length);
     drawn.fill(0);
-    rest.fill(0);
   }
-  const shares: Uint8Array[] = [];
-  for (let x = 1; x <= count; x++) shares.push(evaluate(field, coefficients, words, x));
+  const rows = new Uint32Array(coefficients.buffer);
+  const shares = Array.from({ length: count }, (_, i) => {
+    const powers = [1];
+    while (powers.length < threshold) powers.push(field.multiply(powers[powers.length - 1], i + 1));
+    return combineRows(field, powers, rows, secret.length / 4);
+  });
   coefficients.fill(0);
-  constant.fill(0);
   return shares;
-}
-
-/** Horner's rule at the public coordinate x. */
-function evaluate(field: BinaryField, coefficients: Uint32Array, words: number, x: number): Uint8Array {
-  const out = coefficients.slice(coefficients.length - words);
-  for (let base = coefficients.length - 2 * words; base >= 0; base -= words) {
-    for (let w = 0; w < words; w++) out[w] = field.multiplyWord(out[w], x) ^ coefficients[base + w];
-  }
-  return new Uint8Array(out.buffer);
 }
 
 /**
@@ -83,12 +91,12 @@ export function combineShares(
   coefficients: readonly number[],
   shares: readonly Uint8Array[],
 ): Uint8Array {
-  const out = new Uint32Array(shares[0].length / 4);
-  shares.forEach((share, i) => {
-    const words = toWords(share);
-    for (let w = 0; w < out.length; w++) out[w] ^= field.multiplyWord(words[w], coefficients[i]);
-  });
-  return new Uint8Array(out.buffer);
+  const { length } = shares[0];
+  const rows = new Uint8Array(length * shares.length);
+  shares.forEach((share, i) => rows.set(share, i * length));
+  const out = combineRows(field, coefficients, new Uint32Array(rows.buffer), length / 4);
+  rows.fill(0);
+  return out;
 }
 
 /**
