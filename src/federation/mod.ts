@@ -8,6 +8,10 @@
  *
  * @module
  */
+export { auditPlan, runAuditStep } from "./audit_path.ts";
+export type { AuditedStep, AuditStepOptions, Contribute } from "./audit_path.ts";
+export { stepContribution } from "./site_training.ts";
+export type { TrainingSite } from "./site_training.ts";
 export { serveAggregator } from "./aggregator_service.ts";
 export type { AggregatorServiceOptions } from "./aggregator_service.ts";
 export type { FederationResult } from "./aggregator.ts";

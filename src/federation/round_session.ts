@@ -21,7 +21,7 @@ export interface RoundSessionOptions {
   readonly enrolled: Enrolled;
   /** Where each site's letters go. */
   readonly mailboxes: ReadonlyMap<string, Mailbox>;
-  /** Sites that are believed to answer; a phase waits for them until the deadline, and for nobody else. */
+  /** Sites that are believed to answer as the step begins; a phase waits for them until the deadline, and for nobody else. */
   readonly present: ReadonlySet<string>;
   /** Longest wait for a phase, milliseconds. */
   readonly phaseDeadlineMs: number;
@@ -34,11 +34,13 @@ export class RoundSession {
   readonly #server: SecAggServer;
   readonly #journal: RoundJournal;
   #wake: () => void = () => {};
+  readonly #awaited: ReadonlySet<string>;
   /** Sites that were waited for in some phase and did not answer. */
   readonly missing = new Set<string>();
 
   /** @param options see {@link RoundSessionOptions} */
   constructor(private readonly options: RoundSessionOptions) {
+    this.#awaited = new Set(options.present);
     this.#journal = new RoundJournal(options.stateFolder, options.config.roundId);
     this.#server = new SecAggServer({
       config: options.config,
@@ -67,7 +69,9 @@ export class RoundSession {
         await this.#phaseOver(signal);
         signal.throwIfAborted();
         const answered = new Set(this.#server.answered);
-        for (const site of this.#server.expected) if (!answered.has(site)) this.missing.add(site);
+        for (const site of this.#server.expected) {
+          if (this.#awaited.has(site) && !answered.has(site)) this.missing.add(site);
+        }
         await this.#server.close();
         for (const [site, mailbox] of this.options.mailboxes) {
           const message = this.#server.outboundFor(site);
@@ -95,7 +99,7 @@ export class RoundSession {
       this.#wake = () => {
         const answered = new Set(this.#server.answered);
         const waiting = this.#server.expected.filter((site) =>
-          this.options.present.has(site) && !answered.has(site)
+          this.#awaited.has(site) && !answered.has(site)
         );
         if (waiting.length === 0) finish();
       };

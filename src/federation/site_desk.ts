@@ -154,9 +154,13 @@ export class SiteDesk implements AggregatorDesk {
     }
   }
 
-  /** Posts a letter to every site; a new step replaces what a slow site has not fetched of older ones. */
+  /**
+   * Posts a letter to every site. A new step goes to sites that have accepted the plan, so that nobody charges a ledger
+   * for a step that is over before it can begin; it replaces what a slow site has not fetched of older steps.
+   */
   tellAll(kind: LetterKind, body: Uint8Array, round = 0): void {
-    for (const mailbox of this.mailboxes.values()) {
+    for (const [site, mailbox] of this.mailboxes) {
+      if (kind === "round" && !this.#accepted.has(site)) continue;
       if (kind === "round") mailbox.dropRoundsBefore(round);
       mailbox.post(kind, round, body);
     }

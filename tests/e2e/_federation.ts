@@ -72,19 +72,22 @@ export class TestFederation {
 
   /** Starts the sites; `dieAt` names the step in which a site's process ends before it uploads. */
   start(dieAt: Readonly<Record<string, number>> = {}): void {
-    for (const site of SITES) {
-      const state = `${this.dir}/sites/${site}`;
-      this.sites.set(
+    for (const site of SITES) this.startSite(site, dieAt[site] ?? 0);
+  }
+
+  /** Starts one site, also again after it has died. */
+  startSite(site: string, dieAt = 0): void {
+    const state = `${this.dir}/sites/${site}`;
+    this.sites.set(
+      site,
+      spawn([
+        "tests/e2e/_site_process.ts",
+        `${state}/client.json`,
+        this.notebook,
         site,
-        spawn([
-          "tests/e2e/_site_process.ts",
-          `${state}/client.json`,
-          this.notebook,
-          site,
-          String(dieAt[site] ?? 0),
-        ], "null"),
-      );
-    }
+        String(dieAt),
+      ], "null"),
+    );
   }
 
   /** Exit code and stdout of the aggregator. */

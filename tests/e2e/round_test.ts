@@ -114,6 +114,33 @@ Deno.test("a site that dies in the middle of a step costs nothing but its own co
   }
 });
 
+Deno.test("a site that died joins again with its old state and counts in later steps", async () => {
+  const federation = await TestFederation.create(await Deno.makeTempDir(), 8, 8_000);
+  try {
+    federation.start({ "site-west": 2 });
+    const dead = (await federation.sites.get("site-west")!.status).code;
+    assert.equal(dead, 99);
+    federation.startSite("site-west");
+    const { code, log } = await federation.finished();
+    assert.equal(code, 0, log);
+    const metrics = (await lines(`${federation.dir}/run/metrics.jsonl`)).filter((line) =>
+      line.kind === "step"
+    );
+    assert.deepEqual(metrics.slice(0, 2).map((line) => line.sites), [4, 3]);
+    assert.equal(metrics.at(-1)!.sites, 4);
+    const status = await readLedger(`${federation.dir}/sites/site-west/ledger.jsonl`);
+    const missed = metrics.slice(2).filter((line) => line.sites === 3).length;
+    assert.equal(
+      status.populations[0].rounds,
+      8 - missed,
+      "charged for the steps it began, no more and no less",
+    );
+    assert.equal((await federation.sites.get("site-west")!.status).code, 0);
+  } finally {
+    await federation.close();
+  }
+});
+
 Deno.test("with too few sites left the federation stops with BelowThreshold and the ledgers stay charged", async () => {
   const federation = await TestFederation.create(await Deno.makeTempDir(), 3, 8_000, 15_000);
   try {

@@ -48,10 +48,15 @@ Deno.test("a slow site finds only the newest step in its mailbox, so that old on
   await withDesk(async (desk) => {
     await desk.join("a", head(1));
     desk.tellAll("round", new Uint8Array([1]), 1);
-    desk.tellAll("abort", new Uint8Array([1]), 1);
+    desk.offer("plan", new Uint8Array([1]));
+    const plan = await desk.nextLetter("a", 0, 10);
+    assert.equal(plan?.kind, "plan", "no step before the plan is accepted");
+    await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
     desk.tellAll("round", new Uint8Array([2]), 2);
-    const letter = await desk.nextLetter("a", 0, 10);
-    assert.deepEqual([letter?.kind, letter?.round], ["round", 2]);
+    desk.tellAll("abort", new Uint8Array([2]), 2);
+    desk.tellAll("round", new Uint8Array([3]), 3);
+    const letter = await desk.nextLetter("a", plan!.sequence, 10);
+    assert.deepEqual([letter?.kind, letter?.round], ["round", 3]);
   });
 });
 

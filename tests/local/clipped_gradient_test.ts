@@ -162,7 +162,7 @@ Deno.test("units whose records' gradients cancel are still clipped to C by the d
     ...set,
     rowsOf: paired,
     tokens: new Map([["ecg", { ...tokens, data }]]),
-    labels: new Map([["pvc", { data: labels, known: new Uint8Array(set.size).fill(1), outside: 0 }]]),
+    labels: new Map([["pvc", { data: labels, known: new Uint8Array(set.size).fill(1), outside: [] }]]),
   };
   for (const unit of paired.keys()) {
     const sampled = new Map([["ecg", [unit]]]);
