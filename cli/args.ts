@@ -196,6 +196,29 @@ const dataset = command(
   "dataset",
   or(
     command(
+      "import",
+      merge(
+        object({
+          verb: constant("dataset import"),
+          mapping: option("--mapping", file("FILE"), {
+            description: message`TOML or JSON file that says which columns, files or codes become what.`,
+          }),
+          out: option("--out", folder("DIR"), { description: message`Folder to write; must not exist.` }),
+          source: optional(option("--source", folder("DIR"), {
+            description: message`Folder of the files to import (default: the mapping's folder).`,
+          })),
+          pseudonymKey: optional(option("--pseudonym-key", file("FILE"), {
+            description: message`Secret bytes (at least 16) that turn patient identifiers into pseudonyms.`,
+          })),
+        }),
+        json,
+      ),
+      {
+        description:
+          message`Convert CSV, Parquet, WFDB, DICOM, PNG, JPEG or FHIR files. Example: fedkim dataset import --mapping icu.toml --out site/icu`,
+      },
+    ),
+    command(
       "synthesize",
       merge(
         object({

@@ -5,6 +5,7 @@ import {
   loadDecoder,
   loadTokenizer,
   pretrainDecoder,
+  readPriorityTexts,
 } from "../src/foundation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
@@ -40,7 +41,7 @@ async function pretrain(options: Options<"foundation pretrain">): Promise<void> 
   const steps = pretrainDecoder({
     ...EMBEDDED_PRETRAIN,
     corpus: options.text,
-    priorityTexts: [],
+    priorityTexts: await readPriorityTexts(),
     output: options.dir,
     seed: options.seed,
     ...(options.steps === undefined ? {} : { steps: options.steps }),

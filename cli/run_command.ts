@@ -19,6 +19,7 @@ async function dispatch(command: Command): Promise<void> {
       return (await import("./privacy_report.ts")).privacyReport(command);
     case "dataset synthesize":
     case "dataset inspect":
+    case "dataset import":
       return (await import("./dataset.ts")).dataset(command);
     case "foundation inspect":
     case "foundation generate":

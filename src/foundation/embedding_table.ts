@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
-import { openCheckpoint } from "./decoder.ts";
-import { readEmbedding } from "./weights.ts";
+import { fileURLToPath } from "node:url";
+import { readFloat32 } from "../tensor/mod.ts";
+import type { Decoder } from "./decoder.ts";
+
+/** Folder of the small language model that ships with FedKIM. */
+export const EMBEDDED_MODEL_FOLDER: string = fileURLToPath(
+  new URL("../../models/fedkim-mini", import.meta.url),
+);
 
 /** A model's token embedding on the host, as it travels to sites. */
 export interface EmbeddingTable {
@@ -15,15 +21,14 @@ export interface EmbeddingTable {
 }
 
 /**
- * Reads the token embedding of a checkpoint; no other weight is read.
+ * Copies a decoder's token embedding to the host.
  *
- * @param folder a Hugging Face model folder
- * @returns the table
- * @throws FedKimError `FormatError` or `ModelError` for a folder that cannot be used
+ * @param decoder the decoder
+ * @returns the table with its hash
  */
-export async function readEmbeddingTable(folder: string): Promise<EmbeddingTable> {
-  const { config, archive } = await openCheckpoint(folder);
-  const values = await readEmbedding(archive, config);
+export async function embeddingTable(decoder: Decoder): Promise<EmbeddingTable> {
+  const values = (await readFloat32(decoder.weights.embedding)).slice();
   const sha256 = createHash("sha256").update(new Uint8Array(values.buffer)).digest("hex");
-  return { vocabSize: config.vocabSize, hiddenSize: config.hiddenSize, values, sha256 };
+  const { vocabSize, hiddenSize } = decoder.config;
+  return { vocabSize, hiddenSize, values, sha256 };
 }

@@ -9,7 +9,7 @@ export interface CheckpointSummary {
   /** The parsed configuration. */
   readonly config: DecoderConfig;
   /** Number of weights on disk. */
-  readonly parameters: number;
+  readonly parameterCount: number;
   /** Bytes of weights on disk. */
   readonly bytes: number;
   /** Bytes of weights in memory: everything becomes float32. */
@@ -32,7 +32,7 @@ export interface CheckpointSummary {
 export async function inspectCheckpoint(folder: string): Promise<CheckpointSummary> {
   const { config, archive } = await openCheckpoint(folder);
   const tensors = [...archive.tensors.values()];
-  const parameters = tensors.reduce(
+  const parameterCount = tensors.reduce(
     (sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1),
     0,
   );
@@ -41,9 +41,9 @@ export async function inspectCheckpoint(folder: string): Promise<CheckpointSumma
   return {
     folder,
     config,
-    parameters,
+    parameterCount,
     bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
-    bytesLoaded: 4 * parameters,
+    bytesLoaded: 4 * parameterCount,
     tensors: tensors.length,
     dtypes,
     files: [...new Set(tensors.map(({ file }) => file))],

@@ -67,6 +67,6 @@ Deno.test("--json prints one JSON document on stdout and nothing else", async ()
   assert.equal(code, 0);
   assert.equal(typeof JSON.parse(stdout), "object");
   const inspected = await fedkim("dataset", "inspect", dir, "--json");
-  assert.equal(JSON.parse(inspected.stdout).parts.length, 6);
+  assert.equal(JSON.parse(inspected.stdout).datasets.length, 24);
   await Deno.remove(dir, { recursive: true });
 });

@@ -61,6 +61,8 @@ export function badFile(
  * @param cause whatever was thrown
  */
 export function causeText(cause: unknown): string {
+  // Codecs compiled from C++ throw the address of an exception.
+  if (typeof cause === "number") return "a failure inside the codec";
   const text = cause instanceof Error ? cause.message : typeof cause === "string" ? cause : "unknown failure";
   return text.slice(0, 200);
 }

@@ -1,4 +1,5 @@
 import { badValue, type SourcePlace } from "../source_errors.ts";
+import { timestamp } from "../timestamps.ts";
 import { requireConversion } from "../units.ts";
 import type { ChannelSpec, TimeSpec } from "./table_mapping.ts";
 import type { Cell } from "./table_source.ts";
@@ -20,7 +21,11 @@ export type ReadNumber =
 /** Reads the numbers of one channel in the dataset's unit. */
 export function numberReader(channel: ChannelSpec): (cell: Cell, missing: ReadonlySet<string>) => ReadNumber {
   const { scale, offset, range } = channel;
-  const convert = requireConversion(channel.sourceUnit ?? channel.unit, channel.unit, `channel ${channel.name}`);
+  const convert = requireConversion(
+    channel.sourceUnit ?? channel.unit,
+    channel.unit,
+    `channel ${channel.name}`,
+  );
   return (cell, missing) => {
     // A NaN in a column of numbers is how data frames write a missing value.
     if (typeof cell === "number" && Number.isNaN(cell)) return { kind: "missing" };
@@ -55,15 +60,11 @@ export function seconds(cell: Cell, unit: TimeSpec["unit"], place: SourcePlace):
     if (cell !== null && !(cell instanceof Date) && Number.isFinite(number)) return number * SECONDS[unit];
     throw badValue(place, "no number", `an offset in the unit ${unit}`);
   }
-  const value = cell instanceof Date ? cell.getTime() : typeof cell === "string" ? timestamp(cell.trim()) : NaN;
+  const value = cell instanceof Date
+    ? cell.getTime()
+    : typeof cell === "string"
+    ? timestamp(cell.trim())
+    : NaN;
   if (Number.isFinite(value)) return value / 1000;
   throw badValue(place, "no date and time", "ISO 8601, for example 2024-05-31T08:15:00Z");
-}
-
-/** Milliseconds since 1970 of an ISO 8601 date and time; UTC where no zone is stated; NaN for anything else. */
-export function timestamp(text: string): number {
-  const parts = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/.exec(text);
-  if (parts === null) return NaN;
-  const zone = (parts[3] ?? "Z").replace(/^([+-]\d{2})(\d{2})$/, "$1:$2");
-  return Date.parse(`${parts[1]}T${parts[2] ?? "00:00"}${zone}`);
 }

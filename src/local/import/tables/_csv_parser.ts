@@ -1,15 +1,18 @@
 /** Rows of a delimited text (RFC 4180: quotes, doubled quotes, line breaks inside quotes), fed piece by piece. */
 export class CsvParser {
   readonly #delimiter: string;
+  readonly #special: RegExp;
   #row: string[] = [];
   #field = "";
   #quoted = false;
   #closed = false;
+  #return = false;
   #size = 0;
 
   /** @param delimiter one character */
   constructor(delimiter: string) {
     this.#delimiter = delimiter;
+    this.#special = new RegExp(`[\\n\\r"\\u{${delimiter.codePointAt(0)?.toString(16)}}]`, "gu");
   }
 
   /** Characters of the unfinished row: the caller bounds it. */
@@ -36,6 +39,8 @@ export class CsvParser {
         continue;
       }
       const char = text[at];
+      if (this.#return && char !== "\n") this.#field += "\r";
+      this.#return = char === "\r";
       if (char === '"' && this.#closed) {
         // A quote after a closing quote was a doubled one: the field goes on.
         this.#field += '"';
@@ -47,14 +52,15 @@ export class CsvParser {
       } else if (char === this.#delimiter) {
         this.#endField();
         at++;
+      } else if (char === "\r") {
+        // Half of a line break, or a character of the field: the next one tells, perhaps in the next piece.
+        at++;
       } else if (char === "\n") {
         this.#endRow(rows);
         at++;
       } else {
-        let stop = at + 1;
-        while (stop < text.length && text[stop] !== this.#delimiter && text[stop] !== "\n" && text[stop] !== '"') {
-          stop++;
-        }
+        this.#special.lastIndex = at + 1;
+        const stop = this.#special.exec(text)?.index ?? text.length;
         this.#take(text, at, stop);
         at = stop;
       }
@@ -82,8 +88,6 @@ export class CsvParser {
   }
 
   #endRow(rows: string[][]): void {
-    if (!this.#quoted && this.#field.endsWith("\r")) this.#field = this.#field.slice(0, -1);
-    else if (this.#closed && this.#field.endsWith("\r")) this.#field = this.#field.slice(0, -1);
     const blank = this.#row.length === 0 && this.#field === "" && !this.#quoted;
     this.#endField();
     if (!blank) rows.push(this.#row);

@@ -1,4 +1,4 @@
-import { importLimits, type ImportLimits } from "../limits.ts";
+import { type ImportLimits, importLimits } from "../limits.ts";
 import { badFile, badValue, causeText } from "../source_errors.ts";
 import { inflate, openSource, readAt } from "../source_files.ts";
 import { FedKimError } from "../../../formats/errors.ts";
@@ -24,7 +24,9 @@ export async function openCsv(
     columns = row.map((name) => name.trim());
     break;
   }
-  if (columns === undefined) throw badFile(file, "CSV", "no header row", "a first row with the columns' names");
+  if (columns === undefined) {
+    throw badFile(file, "CSV", "no header row", "a first row with the columns' names");
+  }
   const twice = columns.find((name, index) => name === "" || columns?.indexOf(name) !== index);
   if (twice !== undefined) {
     const found = twice === "" ? "a column without a name" : `the column ${twice} twice`;
@@ -67,7 +69,13 @@ async function* rawRows(file: string, format: TableFormat, bounds: ImportLimits)
     try {
       text = decoder.decode(chunk, { stream: true });
     } catch (cause) {
-      throw badFile(file, "CSV", `bytes that are not ${format.encoding}`, "the encoding that the mapping states", cause);
+      throw badFile(
+        file,
+        "CSV",
+        `bytes that are not ${format.encoding}`,
+        "the encoding that the mapping states",
+        cause,
+      );
     }
     for (const row of parser.push(text)) {
       complete++;

@@ -1,4 +1,11 @@
-import { asyncBufferFromFile, type Compressors, type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema } from "npm:hyparquet@1.31.5";
+import {
+  asyncBufferFromFile,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  parquetSchema,
+} from "hyparquet";
 import {
   decompressBrotli,
   decompressGzip,
@@ -6,9 +13,9 @@ import {
   decompressLz4Raw,
   decompressSnappy,
   decompressZstd,
-} from "npm:hyparquet-compressors@1.1.2";
+} from "hyparquet-compressors";
 import { FedKimError } from "../../../formats/errors.ts";
-import { importLimits, type ImportLimits } from "../limits.ts";
+import { type ImportLimits, importLimits } from "../limits.ts";
 import { badFile, badValue, causeText } from "../source_errors.ts";
 import { openSource } from "../source_files.ts";
 import type { Cell, TableRow, TableSource } from "./table_source.ts";
@@ -53,7 +60,9 @@ async function* parquetRows(
         file,
         "Parquet",
         `a row group of ${rows} rows`,
-        `at most ${Math.floor(bounds.cellsAtOnce / Math.max(1, wanted.length))} rows for ${wanted.length} columns`,
+        `at most ${
+          Math.floor(bounds.cellsAtOnce / Math.max(1, wanted.length))
+        } rows for ${wanted.length} columns`,
       );
     }
     const columns = await readGroup(file, buffer, metadata, wanted, rowStart, rows, bounds);
@@ -112,7 +121,9 @@ async function readGroup(
 function boundedCompressors(limit: number): Compressors {
   const bounded = (decompress: (input: Uint8Array, length: number) => Uint8Array) => {
     return (input: Uint8Array, length: number): Uint8Array => {
-      if (length > limit) throw new Error(`a page that inflates to ${length} bytes; at most ${limit} are read`);
+      if (length > limit) {
+        throw new Error(`a page that inflates to ${length} bytes; at most ${limit} are read`);
+      }
       return decompress(input, length);
     };
   };

@@ -1,22 +1,10 @@
 import { z } from "zod";
-import { checkMapping, type SetOptions, setShape, taskShape, type TaskText } from "../set_options.ts";
+import { type Aggregate, aggregateSchema } from "../accumulator.ts";
+import { checkMapping, type SetOptions, setShape } from "../set_options.ts";
+import { type ColumnTask, columnTaskShape, labelTableShape, type LabelTableSpec } from "./label_table.ts";
 
-/** One table of a mapping. */
-export interface TableSpec {
-  /** Path, relative to the folder of the mapping: CSV, CSV.gz or Parquet. */
-  readonly file: string;
-  /** Column that names the record; in the record table it is the record's identifier. */
-  readonly key: string;
-  /** Character between the fields of a CSV file. */
-  readonly delimiter: string;
-  /** Encoding of a CSV file. */
-  readonly encoding: "utf-8" | "windows-1252";
-  /** Texts that mean "no value", besides the empty one. */
-  readonly missing: readonly string[];
-}
-
-/** How the values of one cell of a timeseries, or of one entry of a vector, become one. */
-export type Aggregate = "mean" | "sum" | "min" | "max" | "first" | "last" | "count";
+/** One table of a mapping; its path is relative to the folder of the mapping and its key names the record. */
+export type TableSpec = LabelTableSpec;
 
 /** One column of numbers on its way into a channel. */
 export interface ChannelSpec {
@@ -45,7 +33,15 @@ export interface TimeSpec {
   /** Column of the side table. */
   readonly column: string;
   /** Unit of an offset since the record's start, or `timestamp` for a date and time. */
-  readonly unit: "timestamp" | "day" | "hour" | "minute" | "second" | "millisecond" | "microsecond" | "nanosecond";
+  readonly unit:
+    | "timestamp"
+    | "day"
+    | "hour"
+    | "minute"
+    | "second"
+    | "millisecond"
+    | "microsecond"
+    | "nanosecond";
   /** Column of the record table with the record's start; needed for timestamps. */
   readonly start?: string | undefined;
 }
@@ -94,19 +90,9 @@ export interface TextMapping {
 export type ModalityMapping = TimeseriesMapping | VectorMapping | TextMapping;
 
 /** Where a task's label comes from. */
-export interface TaskMapping extends TaskText {
-  /** What the answer is. */
-  readonly type: "binary" | "multiclass" | "regression" | "open";
-  /** Names of the classes (multiclass). */
-  readonly classes?: readonly string[] | undefined;
+export interface TaskMapping extends ColumnTask {
   /** Name of the table; the record table if absent. */
   readonly table?: string | undefined;
-  /** Column of the label. */
-  readonly column: string;
-  /** Labels by cell text; without it the cell is the label itself. */
-  readonly map?: Readonly<Record<string, string | number | null>> | undefined;
-  /** Label of a cell text that `map` does not list; without it such a cell is an error. */
-  readonly otherwise?: string | number | null | undefined;
 }
 
 /** `fedkim-import/1`: how tables become one dataset. */
@@ -130,15 +116,8 @@ export interface TableMapping extends SetOptions {
 }
 
 const name = z.string().min(1).max(200);
-const aggregate = z.enum(["mean", "sum", "min", "max", "first", "last", "count"]);
 
-const table: z.ZodType<TableSpec> = z.strictObject({
-  file: z.string().min(1),
-  key: name,
-  delimiter: z.string().length(1).default(","),
-  encoding: z.enum(["utf-8", "windows-1252"]).default("utf-8"),
-  missing: z.array(z.string()).default(["NA", "NaN", "nan", "NULL", "null"]),
-});
+const table: z.ZodType<TableSpec> = z.strictObject(labelTableShape);
 
 const channel: z.ZodType<ChannelSpec> = z.strictObject({
   name,
@@ -149,7 +128,7 @@ const channel: z.ZodType<ChannelSpec> = z.strictObject({
   scale: z.number().default(1),
   offset: z.number().default(0),
   range: z.tuple([z.number(), z.number()]).optional(),
-  aggregate: aggregate.optional(),
+  aggregate: aggregateSchema.optional(),
 });
 
 const time: z.ZodType<TimeSpec> = z.strictObject({
@@ -168,30 +147,20 @@ const modality: z.ZodType<ModalityMapping> = z.discriminatedUnion("kind", [
     time,
     steps: z.number().int().min(1).max(100_000),
     stepSeconds: z.number().positive(),
-    aggregate: aggregate.default("mean"),
+    aggregate: aggregateSchema.default("mean"),
     channels: z.array(channel).min(1),
   }),
   z.strictObject({
     kind: z.literal("vector"),
     table: name.optional(),
     window: z.strictObject({ time, from: z.number(), to: z.number() }).optional(),
-    aggregate: aggregate.default("last"),
+    aggregate: aggregateSchema.default("last"),
     channels: z.array(channel).min(1),
   }),
   z.strictObject({ kind: z.literal("text"), template: z.string().min(1) }),
 ]);
 
-const label = z.union([z.string(), z.number(), z.null()]);
-
-const task: z.ZodType<TaskMapping> = z.strictObject({
-  ...taskShape,
-  type: z.enum(["binary", "multiclass", "regression", "open"]),
-  classes: z.array(name).min(2).optional(),
-  table: name.optional(),
-  column: name,
-  map: z.record(z.string(), label).optional(),
-  otherwise: label.optional(),
-});
+const task: z.ZodType<TaskMapping> = z.strictObject({ ...columnTaskShape, table: name.optional() });
 
 const mapping: z.ZodType<TableMapping> = z.strictObject({
   format: z.literal("fedkim-import/1"),
@@ -204,15 +173,15 @@ const mapping: z.ZodType<TableMapping> = z.strictObject({
   modalities: z.record(name, modality),
   tasks: z.array(task).default([]),
 }).superRefine((value, context) => {
-  const uses: (readonly [string | undefined, (string | number)[]])[] = [
-    [value.recordTable, ["recordTable"]],
-    ...Object.entries(value.modalities).map(([modalityName, item]) =>
-      [item.kind === "text" ? undefined : item.table, ["modalities", modalityName, "table"]] as const
-    ).map(([used, path]) => [used, [...path]] as const),
-    ...value.tasks.map((item, index) => [item.table, ["tasks", index, "table"]] as const)
-      .map(([used, path]) => [used, [...path]] as const),
+  const uses: { readonly used: string | undefined; readonly path: (string | number)[] }[] = [
+    { used: value.recordTable, path: ["recordTable"] },
+    ...Object.entries(value.modalities).map(([modalityName, item]) => ({
+      used: item.kind === "text" ? undefined : item.table,
+      path: ["modalities", modalityName, "table"],
+    })),
+    ...value.tasks.map((item, index) => ({ used: item.table, path: ["tasks", index, "table"] })),
   ];
-  for (const [used, path] of uses) {
+  for (const { used, path } of uses) {
     if (used !== undefined && !(used in value.tables)) {
       context.addIssue({ code: "custom", path, message: `no table is called ${used}` });
     }

@@ -1,4 +1,18 @@
-import type { Aggregate } from "./table_mapping.ts";
+import { z } from "zod";
+
+/** How the values of one cell of a timeseries, or of one entry of a vector, become one. */
+export type Aggregate = "mean" | "sum" | "min" | "max" | "first" | "last" | "count";
+
+/** The schema of {@link Aggregate}. */
+export const aggregateSchema: z.ZodEnum<{ [Name in Aggregate]: Name }> = z.enum([
+  "mean",
+  "sum",
+  "min",
+  "max",
+  "first",
+  "last",
+  "count",
+]);
 
 /** Collects the values of many cells, 16 bytes each, and gives one number per cell at the end. */
 export class Accumulator {
@@ -19,7 +33,14 @@ export class Accumulator {
     this.#weight = new Float64Array(rows * aggregates.length);
   }
 
-  /** Adds a value that was measured at `time`, in seconds. */
+  /**
+   * Adds a value.
+   *
+   * @param row which row
+   * @param column which column
+   * @param value the value
+   * @param time when it was measured, in seconds; only its order matters
+   */
   add(row: number, column: number, value: number, time: number): void {
     const at = row * this.#aggregates.length + column;
     const old = this.#value[at];
@@ -54,7 +75,13 @@ export class Accumulator {
     }
   }
 
-  /** The numbers of rows `from` to before `to`, row-major; NaN = no value. */
+  /**
+   * The numbers of some rows.
+   *
+   * @param from first row
+   * @param to one after the last row
+   * @returns row-major; NaN = no value
+   */
   rows(from: number, to: number): Float32Array {
     const width = this.#aggregates.length;
     const out = new Float32Array((to - from) * width);
