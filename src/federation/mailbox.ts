@@ -47,6 +47,11 @@ export class Mailbox {
     return this.#next - 1;
   }
 
+  /** True while a poll waits for the next message: the site is there. */
+  get awaited(): boolean {
+    return this.#waiters.size > 0;
+  }
+
   /** Ends all waiting: the federation is over. */
   close(): void {
     this.#closed = true;

@@ -150,17 +150,18 @@ export class SiteDesk implements AggregatorDesk {
       return await session.run(this.options.signal);
     } finally {
       this.#session = undefined;
-      for (const site of session.missing) this.present.delete(site);
+      // Whoever missed a phase is not waited for again, unless it has come back and asks for its next letter.
+      for (const site of session.missing) if (!this.mailboxes.get(site)?.awaited) this.present.delete(site);
     }
   }
 
   /**
-   * Posts a letter to every site. A new step goes to sites that have accepted the plan, so that nobody charges a ledger
-   * for a step that is over before it can begin; it replaces what a slow site has not fetched of older steps.
+   * Posts a letter to every site. A new step goes to sites that will be waited for, so that nobody charges a ledger for
+   * a step that is over before it can begin; it replaces what a slow site has not fetched of older steps.
    */
   tellAll(kind: LetterKind, body: Uint8Array, round = 0): void {
     for (const [site, mailbox] of this.mailboxes) {
-      if (kind === "round" && !this.#accepted.has(site)) continue;
+      if (kind === "round" && !this.present.has(site)) continue;
       if (kind === "round") mailbox.dropRoundsBefore(round);
       mailbox.post(kind, round, body);
     }

@@ -11,7 +11,10 @@ export function bestThreshold(scores: ArrayLike<number>, labels: readonly number
     truePositives += labels[row];
     const value = 2 * truePositives / (rank + 1 + positives);
     const next = rank + 1 < order.length ? scores[order[rank + 1]] : scores[row] - 1;
-    if (value >= best.f1 && next < scores[row]) best = { f1: value, threshold: (scores[row] + next) / 2 };
+    if (value >= best.f1 && next < scores[row]) {
+      const middle = (scores[row] + next) / 2;
+      best = { f1: value, threshold: middle < scores[row] ? middle : next };
+    }
   });
   return best.threshold;
 }
