@@ -2,6 +2,8 @@
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   demo: async () => (await import("./demo/mod.ts")).runDemoBench(),
   dp: async () => (await import("./dp/mod.ts")).runDpBench(),
+  local: async () => (await import("./local/mod.ts")).runLocalBench(),
+  quality: async () => (await import("./local/mod.ts")).runQualityBench(),
   secure_agg: async () => (await import("./secure_agg/mod.ts")).runSecureAggBench(),
 };
 

@@ -72,16 +72,21 @@ function joinSets(found: readonly (SetFeatures | undefined)[]): SetFeatures {
     })),
     tokens: new Map([...sets[0].tokens.keys()].map((key) => {
       const all = sets.map((set) => set.tokens.get(key)).filter((item) => item !== undefined);
-      return [key, {
+      const masks = all.map((item) => item.mask).filter((mask) => mask !== undefined);
+      const joinedTokens = {
         data: floats(all.map((item) => item.data)),
         present: bytes(all.map((item) => item.present)),
-      }];
+      };
+      return [key, masks.length === 0 ? joinedTokens : { ...joinedTokens, mask: bytes(masks) }];
     })),
     labels: new Map([...sets[0].labels.keys()].map((key) => {
       const all = sets.map((set) => set.labels.get(key)).filter((item) => item !== undefined);
       return [key, {
         data: floats(all.map((item) => item.data)),
         known: bytes(all.map((item) => item.known)),
+        outside: sets.flatMap((set, index) => {
+          return (set.labels.get(key)?.outside ?? []).map((row) => row + offsets[index]);
+        }),
       }];
     })),
   };

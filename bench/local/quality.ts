@@ -1,37 +1,32 @@
 /**
- * Quality of the local models on a federation folder: public pre-training, private training (simulated in one
- * process: union of the sites, Poisson sampling, per-unit clipping, Gaussian noise as the plan calibrates it)
- * and training without privacy, as AUROC on the test part. Every setting is a default of `src/local`; the
- * test part is read once, at the end.
+ * Quality of the local models on a federation folder, as AUROC on the test part: public pre-training, private
+ * training in both modes (simulated in one process: Poisson sampling, per-unit clipping, Gaussian noise as
+ * the accountant calibrates it) at several epsilons, and training without privacy. Every setting is a default
+ * of `src/local`; the test part is read by these frozen settings only. Writes `docs/results.md`.
  *
- *     deno run -A bench/local/quality.ts DATA [--seeds N] [--epsilon E] [--validate]
+ *     deno run -A bench/local/quality.ts [DATA] [--seeds N] [--epsilon E,E,...] [--modes M,M] [--validate]
  *
  * With `--validate`, models are pre-trained on one half of the public patients and judged on the other half,
  * and the test part stays closed: the figures to choose settings by.
+ *
+ * @module
  */
 import { parseArgs } from "node:util";
-import { createPlan } from "../../src/dp/mod.ts";
 import {
   createSpec,
   DEFAULT_PRETRAINING,
-  DEFAULT_TRAINING,
-  defaultClip,
-  evaluateLocal,
-  federatedParameters,
   loadFederationPart,
-  type LocalModelSpec,
-  type LocalWeights,
   prepareFeatures,
   pretrainOnPublic,
   readFederation,
   type SiteData,
-  type SiteFeatures,
   type TokenEmbedding,
   trainWithoutPrivacy,
 } from "../../src/local/mod.ts";
 import { selectBackend } from "../../src/tensor/mod.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
-import { simulate, union } from "./_simulation.ts";
+import { type Method, writeResults } from "./_results_page.ts";
+import { type Mode, noiseFor, publicOnly, type Row, trained, type Trial } from "./_trials.ts";
 
 /** A stand-in for a language model's table: a fixed random vector per word. */
 const WORDS: TokenEmbedding = {
@@ -63,112 +58,108 @@ function half(data: SiteData, first: boolean): SiteData {
   return { ...data, sets };
 }
 
-type Row = Record<string, number>;
-
-async function aurocs(spec: LocalModelSpec, weights: LocalWeights, features: SiteFeatures): Promise<Row> {
-  const figures = await evaluateLocal(spec, weights, features);
-  return Object.fromEntries(Object.entries(figures).map(([task, { auroc }]) => [task, auroc ?? NaN]));
+/** What to run. */
+export interface QualityOptions {
+  /** Folder of a federation. */
+  readonly data: string;
+  /** Runs per method. */
+  readonly seeds: number;
+  /** Epsilons of the table; Infinity = no clip and no noise. */
+  readonly epsilons: readonly number[];
+  /** Privacy modes. */
+  readonly modes: readonly Mode[];
+  /** Judge on halves of the public part. */
+  readonly validate: boolean;
 }
 
-function show(name: string, rows: readonly Row[]): void {
-  const tasks = Object.keys(rows[0]);
-  const mean = (task: string): number => rows.reduce((sum, row) => sum + row[task] / rows.length, 0);
-  const clinical = tasks.filter((task) => !task.startsWith("vqa"));
-  const overall = clinical.reduce((sum, task) => sum + mean(task) / clinical.length, 0);
-  const cells = tasks.map((task) => `${task} ${mean(task).toFixed(3)}`);
-  console.log(`${name.padEnd(24)} mean ${overall.toFixed(3)} | ${cells.join("  ")}`);
-}
+/** The whole table of `docs/results.md`. */
+export const FULL_TABLE: Omit<QualityOptions, "data"> = {
+  seeds: 3,
+  epsilons: [0.5, 1, 2, 4, 8, Infinity],
+  modes: ["distributed", "local"],
+  validate: false,
+};
 
-/**
- * Runs the bench and prints one line per method.
- *
- * @param args command line: folder and flags
- */
-export async function quality(args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    options: {
-      seeds: { type: "string", default: "3" },
-      epsilon: { type: "string", default: "8" },
-      validate: { type: "boolean", default: false },
-    },
-    allowPositionals: true,
-  });
+/** Runs every method with every seed; a line on stderr after each. */
+export async function measureQuality(options: QualityOptions): Promise<Method[]> {
   await selectBackend("wasm");
-  const folders = await readFederation(positionals[0] ?? "../shared/data/federated");
+  const folders = await readFederation(options.data);
   const publicData = await loadFederationPart(folders.public);
   const sites = await Promise.all(folders.sites.map((site) => loadFederationPart(site.dir)));
   const tasks = publicData.sets.flatMap((set) => set.manifest.tasks).filter((task) => task.role === "train");
   const spec = createSpec(publicData, tasks.map((task) => task.name), { tokenDimension: WORDS.dimension });
-  const { dimension } = federatedParameters(spec);
-  const clip = defaultClip(spec);
-  const { samplingRate, steps, learningRate, optimizer: name } = DEFAULT_TRAINING;
-  const plan = createPlan({
-    populations: [...clip].map(([set, maxGradNorm]) => ({
-      name: set,
-      unit: "patient",
-      samplingRate,
-      maxGradNorm,
-    })),
-    setsAreDisjoint: true,
-    neighboring: "add_or_remove_one",
-    steps,
-    dimension,
-    cohort: { n: sites.length, nMin: sites.length - 1, colluders: 1 },
-    maxUnitsPerStep: 4096,
-    delta: 1e-5,
-    target: { epsilon: Number(values.epsilon) },
-  });
-  const noise = plan.noise.shareStddev * Math.sqrt(sites.length) / plan.encoding.scale;
-  console.log(
-    `${dimension} federated parameters, q ${samplingRate}, ${steps} steps, total noise ${noise.toFixed(3)} C`,
+  const wanted = options.modes.flatMap((mode) =>
+    options.epsilons.map((epsilon) => {
+      const noise = epsilon === Infinity ? undefined : noiseFor(mode, epsilon, spec, sites.length);
+      return { mode, epsilon, noise };
+    })
   );
-  const optimizer = {
-    name,
-    learningRate,
-    beta1: 0.9,
-    beta2: 0.99,
-    adaptivity: 1e-8,
-    anchorDecay: 0,
-    decaySteps: steps,
+  const rows = new Map<string, Row[]>();
+  const add = (name: string, row: Row): void => {
+    rows.set(name, [...rows.get(name) ?? [], row]);
+    console.error(
+      name,
+      JSON.stringify(row, (_, value) => typeof value === "number" ? +value.toFixed(3) : value),
+    );
   };
-
-  const results = { public: [] as Row[], private: [] as Row[], open: [] as Row[] };
-  for (let seed = 1; seed <= Number(values.seeds); seed++) {
+  for (let seed = 1; seed <= options.seeds; seed++) {
     const base = await pretrainOnPublic(spec, publicData, WORDS, { seed, steps: 0 });
-    const features = union(sites.map((site) => prepareFeatures(spec, base, site, WORDS)));
-    const trials = values.validate
+    const features = sites.map((site) => prepareFeatures(spec, base, site, WORDS));
+    const splits = options.validate
       ? [true, false].map((first) => [half(publicData, first), half(publicData, !first)])
       : [[publicData, await loadFederationPart(folders.test)]];
-    for (const [train, judge] of trials) {
+    for (const [train, judge] of splits) {
+      const own = prepareFeatures(spec, base, train, WORDS);
+      const start = await trainWithoutPrivacy(spec, base, own, { ...DEFAULT_PRETRAINING, seed });
       const judged = prepareFeatures(spec, base, judge, WORDS);
-      const schedule = { ...DEFAULT_PRETRAINING, seed };
-      const start = await trainWithoutPrivacy(
-        spec,
-        base,
-        prepareFeatures(spec, base, train, WORDS),
-        schedule,
-      );
-      results.public.push(await aurocs(spec, start, judged));
-      const run = { steps, samplingRate, noise, clip, optimizer };
-      const begun = performance.now();
-      const { weights, clippedShare } = await simulate(spec, start, features, run, new SeededRandom(seed));
-      const each = (performance.now() - begun) / steps;
-      console.log(
-        `seed ${seed}: ${each.toFixed(1)} ms a step, ${(100 * clippedShare).toFixed(0)} % of units clipped`,
-      );
-      results.private.push(await aurocs(spec, weights, judged));
-      const free = await trainWithoutPrivacy(spec, start, features, {
-        ...DEFAULT_PRETRAINING,
-        steps: 40,
-        seed,
-      });
-      results.open.push(await aurocs(spec, free, judged));
+      const trial: Trial = { spec, start, sites: features, judged, seed };
+      add("public", await publicOnly(trial));
+      for (const { mode, epsilon, noise } of wanted) {
+        add(`${mode} ${epsilon}`, await trained(trial, mode, noise));
+      }
     }
   }
-  show("public only", results.public);
-  show(`private, epsilon ${values.epsilon}`, results.private);
-  show("sites without privacy", results.open);
+  return [
+    { mode: "public", epsilon: 0, noise: undefined, rows: rows.get("public") ?? [] },
+    ...wanted.map((method) => ({ ...method, rows: rows.get(`${method.mode} ${method.epsilon}`) ?? [] })),
+  ];
 }
 
-if (import.meta.main) await quality(Deno.args);
+/** `deno task bench quality`: the whole table on the shared data, written to `docs/`. */
+export async function runQualityBench(): Promise<void> {
+  const root = new URL("../../", import.meta.url);
+  const data = `${Deno.env.get("FEDKIM_SHARED") ?? new URL("../shared", root).pathname}/data/federated`;
+  const methods = await measureQuality({ ...FULL_TABLE, data });
+  await writeResults(root, data, methods);
+}
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "3" },
+      epsilon: { type: "string", default: "8" },
+      modes: { type: "string", default: "distributed,local" },
+      validate: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+  });
+  const methods = await measureQuality({
+    data: positionals[0] ?? "../shared/data/federated",
+    seeds: Number(values.seeds),
+    epsilons: values.epsilon.split(",").map(Number),
+    modes: values.modes.split(",") as Mode[],
+    validate: values.validate,
+  });
+  for (const { mode, epsilon, rows } of methods) {
+    const tasks = Object.keys(rows[0]);
+    const mean = (task: string): number => rows.reduce((sum, row) => sum + row[task] / rows.length, 0);
+    const clinical = tasks.filter((task) => !task.startsWith("vqa"));
+    const overall = clinical.reduce((sum, task) => sum + mean(task) / clinical.length, 0);
+    console.log(
+      mode,
+      epsilon,
+      overall.toFixed(4),
+      tasks.map((task) => `${task} ${mean(task).toFixed(3)}`).join("  "),
+    );
+  }
+}

@@ -1,5 +1,5 @@
 import { tf } from "../tensor/mod.ts";
-import type { SetFeatures } from "./features.ts";
+import { type SetFeatures, stemWidth } from "./features.ts";
 import type { EncoderSpec, HeadSpec, LocalModelSpec } from "./spec.ts";
 
 /** The part of a model that one set's records go through. */
@@ -21,12 +21,17 @@ export function setModel(spec: LocalModelSpec, features: SetFeatures): SetModel 
   return { encoders, heads };
 }
 
+/** A row that holds no record: no token, no label, so no loss and no gradient. */
+export const EMPTY_ROW = -1;
+
 /** Some records of a set on the tensor backend, filled up with empty rows to a fixed number of rows. */
 export interface Batch {
-  /** Stem tokens by modality, [B, T * dEnc]. */
+  /** What stems give by modality, [B, T * width]. */
   readonly tokens: ReadonlyMap<string, tf.Tensor2D>;
   /** 1 where the modality is there, by modality, [B, 1]. */
   readonly present: ReadonlyMap<string, tf.Tensor2D>;
+  /** 1 where a token holds something, by modality of an attention encoder, [B, T]. */
+  readonly mask: ReadonlyMap<string, tf.Tensor2D>;
   /** Targets by task, [B, K]. */
   readonly targets: ReadonlyMap<string, tf.Tensor2D>;
   /** 1 where labelled, by task, [B, 1]. */
@@ -44,19 +49,23 @@ export function uploadBatch(
   const matrix = (source: ArrayLike<number>, width: number): tf.Tensor2D => {
     const out = new Float32Array(padTo * width);
     rows.forEach((row, index) => {
+      if (row === EMPTY_ROW) return;
       for (let k = 0; k < width; k++) out[index * width + k] = source[row * width + k];
     });
     return tf.tensor2d(out, [padTo, width]);
   };
   const tokens = new Map<string, tf.Tensor2D>();
   const present = new Map<string, tf.Tensor2D>();
+  const mask = new Map<string, tf.Tensor2D>();
   const targets = new Map<string, tf.Tensor2D>();
   const known = new Map<string, tf.Tensor2D>();
-  for (const { modality, tokens: count } of encoders) {
+  for (const encoder of encoders) {
+    const { modality } = encoder;
     const stem = features.tokens.get(modality);
     if (stem === undefined) continue;
-    tokens.set(modality, matrix(stem.data, count * spec.dEnc));
+    tokens.set(modality, matrix(stem.data, stemWidth(spec, encoder)));
     present.set(modality, matrix(stem.present, 1));
+    if (stem.mask !== undefined) mask.set(modality, matrix(stem.mask, encoder.tokens));
   }
   for (const { task, outputs } of heads) {
     const labels = features.labels.get(task);
@@ -64,5 +73,5 @@ export function uploadBatch(
     targets.set(task, matrix(labels.data, outputs));
     known.set(task, matrix(labels.known, 1));
   }
-  return { tokens, present, targets, known };
+  return { tokens, present, mask, targets, known };
 }

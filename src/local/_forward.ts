@@ -1,68 +1,62 @@
 import { tf } from "../tensor/mod.ts";
+import { encoderLayers, headLayer, layerParameters } from "./_architecture.ts";
+import { attend } from "./_attention_encoder.ts";
+import { addAll } from "./_grouped.ts";
 import type { Batch, SetModel } from "./_batch.ts";
+import { dense, gelu, type LayerContext, normalised } from "./_layer_ops.ts";
 import type { EncoderSpec, HeadSpec, LocalModelSpec } from "./spec.ts";
 import { type LocalWeights, tensorOf } from "./weights.ts";
 
-/** Keeps the variance of a constant token away from zero. */
-const NORM_EPSILON = 1e-5;
-
-/** Reads a parameter as a tensor on the backend. */
-export type ParameterTensors = (name: string) => tf.Tensor;
-
-/** Called at every dense layer that has parameters: sees its input, may change its output (a zero tap). */
-export type DenseHook = (layer: string, input: tf.Tensor2D, output: tf.Tensor2D) => tf.Tensor2D;
-
-/** Uploads parameters of some encoders and heads; the caller owns them (`dispose`). */
+/** Uploads the learned parameters of some encoders and heads; the caller owns them (`dispose`). */
 export function uploadParameters(
+  { dEnc }: LocalModelSpec,
   weights: LocalWeights,
   { encoders, heads }: SetModel,
 ): Map<string, tf.Tensor> {
-  const names = [
-    ...encoders.flatMap(({ modality }) => {
-      return ["down.weight", "down.bias", "up.weight"].map((part) => `encoder.${modality}.${part}`);
-    }),
-    ...heads.flatMap(({ task }) => [`head.${task}.weight`, `head.${task}.bias`]),
+  const layers = [
+    ...encoders.flatMap((encoder) => encoderLayers(encoder, dEnc)),
+    ...heads.map((head) => headLayer(head, dEnc)),
   ];
-  return new Map(names.map((name) => {
-    const { data, shape } = tensorOf(weights, name);
-    return [name, tf.tensor(data, [...shape])];
-  }));
+  return new Map(
+    layers.flatMap(layerParameters).map(({ name }) => {
+      const { data, shape } = tensorOf(weights, name);
+      return [name, tf.tensor(data, [...shape])];
+    }),
+  );
 }
 
 /**
- * The federated upper layer of an encoder: a residual two-layer network over all stem tokens of the modality,
- * then normalisation of each token (Ba et al. 2016, without gain and bias): nothing mixes records.
- *
- * @param x stem tokens [B, T * dEnc]
- * @returns tokens [B, T * dEnc]
+ * An encoder's tokens [B, T * dEnc] from what its stem gives. Tokens of missing modalities are meaningless
+ * and must be masked by the caller.
  */
 export function encode(
   spec: LocalModelSpec,
-  { modality, tokens }: EncoderSpec,
-  x: tf.Tensor2D,
-  parameter: ParameterTensors,
-  hook: DenseHook,
+  encoder: EncoderSpec,
+  batch: Batch,
+  context: LayerContext,
 ): tf.Tensor2D {
-  const prefix = `encoder.${modality}`;
-  const down = tf.matMul(x, parameter(`${prefix}.down.weight`) as tf.Tensor2D);
-  const biased = tf.add(down, parameter(`${prefix}.down.bias`)) as tf.Tensor2D;
-  const hidden = gelu(hook(`${prefix}.down`, x, biased));
-  const up = tf.matMul(hidden, parameter(`${prefix}.up.weight`) as tf.Tensor2D) as tf.Tensor2D;
-  const sum = tf.add(x, hook(`${prefix}.up`, hidden, up));
-  const rows = tf.reshape(sum, [-1, spec.dEnc]);
-  const centred = tf.sub(rows, tf.mean(rows, 1, true));
-  const variance = tf.mean(tf.square(centred), 1, true);
-  const normal = tf.mul(centred, tf.rsqrt(tf.add(variance, NORM_EPSILON)));
-  return tf.reshape(normal, [-1, tokens * spec.dEnc]);
-}
-
-/** The sigmoid form of GELU (Hendrycks and Gimpel 2016, section 2). */
-function gelu(x: tf.Tensor2D): tf.Tensor2D {
-  return tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)));
+  const x = batch.tokens.get(encoder.modality) as tf.Tensor2D;
+  if (encoder.attention === undefined) return residual(spec, encoder, x, context);
+  return attend(encoder, spec.dEnc, x, batch.mask.get(encoder.modality) as tf.Tensor2D, context);
 }
 
 /**
- * Logits of every head: a linear map of the mean over the tokens of the modalities that a record has.
+ * The federated upper layer on a frozen stem: a residual two-layer network over all tokens of the modality,
+ * then normalisation of each token.
+ */
+function residual(
+  { dEnc }: LocalModelSpec,
+  { modality, tokens }: EncoderSpec,
+  x: tf.Tensor2D,
+  context: LayerContext,
+): tf.Tensor2D {
+  const hidden = gelu(dense(context, `encoder.${modality}.down`, x, true));
+  const sum = tf.add(x, dense(context, `encoder.${modality}.up`, hidden, false));
+  return tf.reshape(normalised(tf.reshape(sum, [-1, dEnc])), [-1, tokens * dEnc]);
+}
+
+/**
+ * Logits of every head: a linear map of the mean over the tokens that a record has of the head's modalities.
  *
  * @returns by task, [B, K]
  */
@@ -70,36 +64,47 @@ export function logits(
   spec: LocalModelSpec,
   { encoders, heads }: SetModel,
   batch: Batch,
-  parameter: ParameterTensors,
-  hook: DenseHook,
+  context: LayerContext,
 ): Map<string, tf.Tensor2D> {
-  const sums = new Map<string, tf.Tensor2D>();
-  for (const encoder of encoders) {
-    const { modality, tokens } = encoder;
-    const x = batch.tokens.get(modality) as tf.Tensor2D;
-    const encoded = encode(spec, encoder, x, parameter, hook);
-    const sum = tf.sum(tf.reshape(encoded, [-1, tokens, spec.dEnc]), 1);
-    sums.set(modality, tf.mul(sum, batch.present.get(modality) as tf.Tensor2D));
+  const pools = new Map(encoders.map((encoder) => {
+    return [encoder.modality, tokenSum(encoder, spec.dEnc, encode(spec, encoder, batch, context), batch)];
+  }));
+  return new Map(heads.map((head) => [head.task, headLogits(head, encoders, pools, context)]));
+}
+
+/** Sum of a record's tokens of one modality [B, dEnc], and how many there are [B, 1]. */
+interface TokenSum {
+  readonly sum: tf.Tensor2D;
+  readonly count: tf.Tensor2D;
+}
+
+function tokenSum(
+  { modality, tokens }: EncoderSpec,
+  dEnc: number,
+  encoded: tf.Tensor2D,
+  batch: Batch,
+): TokenSum {
+  const rows = tf.reshape(encoded, [-1, tokens, dEnc]);
+  const mask = batch.mask.get(modality);
+  if (mask !== undefined) {
+    const there = tf.mul(rows, tf.reshape(mask, [-1, tokens, 1]));
+    return { sum: tf.sum(there, 1), count: tf.sum(mask, 1, true) };
   }
-  return new Map(heads.map((head) => [head.task, headLogits(head, encoders, sums, batch, parameter, hook)]));
+  const present = batch.present.get(modality) as tf.Tensor2D;
+  return { sum: tf.mul(tf.sum(rows, 1), present), count: tf.mul(present, tokens) };
 }
 
 function headLogits(
   { task, modalities }: HeadSpec,
   encoders: readonly EncoderSpec[],
-  sums: ReadonlyMap<string, tf.Tensor2D>,
-  batch: Batch,
-  parameter: ParameterTensors,
-  hook: DenseHook,
+  pools: ReadonlyMap<string, TokenSum>,
+  context: LayerContext,
 ): tf.Tensor2D {
-  const read = encoders.filter(({ modality }) => modalities.includes(modality));
-  const total = tf.addN(read.map(({ modality }) => sums.get(modality) as tf.Tensor2D));
-  const counts = read.map(({ modality, tokens }) =>
-    tf.mul(batch.present.get(modality) as tf.Tensor2D, tokens)
-  );
-  const pooled = tf.div(total, tf.maximum(tf.addN(counts), 1)) as tf.Tensor2D;
-  const output = tf.matMul(pooled, parameter(`head.${task}.weight`) as tf.Tensor2D);
-  return hook(`head.${task}`, pooled, tf.add(output, parameter(`head.${task}.bias`)));
+  const read = encoders.filter(({ modality }) => modalities.includes(modality))
+    .map(({ modality }) => pools.get(modality) as TokenSum);
+  const total = addAll(read.map(({ sum }) => sum));
+  const count = addAll(read.map(({ count }) => count));
+  return dense(context, `head.${task}`, tf.div(total, tf.maximum(count, 1)), true);
 }
 
 /** Sum over records of each head's loss: a sum, never a mean, so that every record's gradient is its own. */
@@ -113,7 +118,7 @@ export function summedLoss(
     const z = outputs.get(task) as tf.Tensor2D;
     return tf.sum(tf.mul(elementLoss(type, z, batch.targets.get(task) as tf.Tensor2D), known)) as tf.Scalar;
   });
-  return tf.addN(losses);
+  return addAll(losses);
 }
 
 /** Loss per output: cross-entropy, or half the squared error of a standardised target. */
@@ -124,6 +129,7 @@ function elementLoss(type: HeadSpec["type"], z: tf.Tensor2D, y: tf.Tensor2D): tf
       // -log sigmoid of the signed logit, in the form that never overflows.
       return tf.sub(tf.softplus(z), tf.mul(z, y));
     case "multiclass":
+    case "open":
       return tf.neg(tf.mul(tf.logSoftmax(z), y));
     case "regression":
       return tf.mul(tf.square(tf.sub(z, y)), 0.5);

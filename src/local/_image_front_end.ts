@@ -15,8 +15,21 @@ export const IMAGE_EDGES = CELLS * CELLS * DIRECTIONS;
  * the edge energy by direction in 8x8 cells (histograms of oriented gradients, Dalal and Triggs 2005).
  */
 export function imageFeatures(image: ImageValue): Float32Array[] {
-  const large = standardised(resize(image.data, image.height, image.width, EDGE_SIDE));
-  return [resize(large, EDGE_SIDE, EDGE_SIDE, IMAGE_SIDE), edges(large)];
+  const large = largeImage(image);
+  return [shrink(large), edges(large)];
+}
+
+/** The whole image as one {@link IMAGE_SIDE} square, free of its size, brightness and contrast. */
+export function smallImage(image: ImageValue): Float32Array {
+  return shrink(largeImage(image));
+}
+
+function largeImage(image: ImageValue): Float32Array {
+  return standardised(resize(image.data, image.height, image.width, EDGE_SIDE));
+}
+
+function shrink(large: Float32Array): Float32Array {
+  return resize(large, EDGE_SIDE, EDGE_SIDE, IMAGE_SIDE);
 }
 
 /** Square image by area averaging (shrinking) or nearest rows (growing): every output pixel is a box mean. */

@@ -9,7 +9,7 @@ const WINDOW = 1000;
 const PATCH_BINS = 15;
 const WINDOW_BINS = 199;
 /** Features of a patch: spectrum, steepest and mean slope, highest, lowest, spread. */
-const PATCH_FEATURES = PATCH_BINS + 5;
+export const PATCH_FEATURES = PATCH_BINS + 5;
 /** Order statistics over patches: least, quartiles, greatest. */
 const RANKS = [0, 0.25, 0.5, 0.75, 1];
 
@@ -33,6 +33,11 @@ export function signalFeatures(signal: SignalValue): Float32Array[] {
     addScaled(spectrum, windowSpectrum(wave), 1 / signal.leads);
   }
   return [patches, spectrum];
+}
+
+/** The features of every one-second patch of every lead, at least one patch. */
+export function signalPatches(signal: SignalValue): Float32Array[][] {
+  return Array.from({ length: signal.leads }, (_, lead) => patchesOf(standardised(resample(signal, lead))));
 }
 
 /** One lead at 100 Hz: box means where the rate falls, linear interpolation where it rises. */
@@ -68,8 +73,8 @@ function standardised(wave: Float32Array): Float32Array {
 }
 
 function patchStatistics(wave: Float32Array): Float32Array {
-  const count = Math.max(1, Math.floor(wave.length / PATCH));
-  const features = Array.from({ length: count }, (_, index) => patchFeatures(wave.subarray(index * PATCH)));
+  const features = patchesOf(wave);
+  const count = features.length;
   const out = new Float32Array(SIGNAL_PATCHES);
   const column = new Float32Array(count);
   for (let feature = 0; feature < PATCH_FEATURES; feature++) {
@@ -80,6 +85,11 @@ function patchStatistics(wave: Float32Array): Float32Array {
     });
   }
   return out;
+}
+
+function patchesOf(wave: Float32Array): Float32Array[] {
+  const count = Math.max(1, Math.floor(wave.length / PATCH));
+  return Array.from({ length: count }, (_, index) => patchFeatures(wave.subarray(index * PATCH)));
 }
 
 function patchFeatures(from: Float32Array): Float32Array {

@@ -1,3 +1,4 @@
+import type { LocalTrainingOptions } from "./local_training.ts";
 import type { LocalModelSpec } from "./spec.ts";
 
 /** A schedule of private training in `distributed` mode. */
@@ -35,3 +36,36 @@ export const DEFAULT_TRAINING: PrivateTrainingDefaults = {
 export function defaultClip(spec: LocalModelSpec): Map<string, number> {
   return new Map(spec.heads.map((head) => [head.set, 0.1]));
 }
+
+/** A schedule of private training in `local` mode. */
+export interface LocalTrainingDefaults extends
+  Pick<
+    LocalTrainingOptions,
+    | "steps"
+    | "samplingRate"
+    | "expectedUnits"
+    | "optimizer"
+    | "learningRate"
+    | "schedule"
+    | "proximal"
+    | "updateClip"
+  > {
+  /** Rounds of local training and aggregation. */
+  readonly rounds: number;
+}
+
+/**
+ * As many steps at the same rate as in `distributed` mode, so that the two differ in where the noise is
+ * added. Adam makes the divisor irrelevant; it is stated for other optimizers.
+ */
+export const DEFAULT_LOCAL_TRAINING: LocalTrainingDefaults = {
+  rounds: 10,
+  steps: 10,
+  samplingRate: 0.2,
+  expectedUnits: 100,
+  optimizer: { type: "adam", beta1: 0.9, beta2: 0.99, epsilon: 1e-8 },
+  learningRate: 0.02,
+  schedule: { type: "constant" },
+  proximal: 0,
+  updateClip: 10,
+};

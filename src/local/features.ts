@@ -1,5 +1,6 @@
-import type { ModalityManifest, TaskType } from "../formats/dataset_manifest.ts";
+import type { ModalityManifest } from "../formats/dataset_manifest.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { normalAnswer } from "./_open_answers.ts";
 import type { Label } from "./dataset.ts";
 import type { SiteData, SiteSet } from "./site_data.ts";
 import { channelsOf, type EncoderSpec, type HeadSpec, type LocalModelSpec } from "./spec.ts";
@@ -7,10 +8,15 @@ import { stemOf } from "./stem.ts";
 import type { TokenEmbedding } from "./token_embedding.ts";
 import { type LocalWeights, tensorOf } from "./weights.ts";
 
-/** Stem tokens of one modality for all records of a set. */
+/** What the stem of one modality gives for all records of a set. */
 export interface StemTokens {
-  /** Row-major [N, T * dEnc]; zero where the modality is missing. */
+  /**
+   * Row-major [N, T * width], zero where the modality is missing: tokens of width dEnc, or for an attention
+   * encoder patches of their number of features.
+   */
   readonly data: Float32Array;
+  /** 1 where a token holds something, row-major [N, T]; absent where all tokens of a present record do. */
+  readonly mask?: Uint8Array;
   /** 1 where the record has the modality. */
   readonly present: Uint8Array;
 }
@@ -23,6 +29,10 @@ export interface TaskLabels {
   readonly data: Float32Array;
   /** 1 where the record is labelled. */
   readonly known: Uint8Array;
+  /**
+   * Rows of an open task whose answer is not among the head's: they are not trained on and count as missed.
+   */
+  readonly outside: readonly number[];
 }
 
 /** A set in the form that training works on; the stems never run again. */
@@ -77,14 +87,20 @@ function setFeatures(
     const manifest = set.manifest.modalities[encoder.modality];
     if (manifest === undefined) continue;
     checkInput(encoder, manifest, set.name);
-    const width = encoder.tokens * spec.dEnc;
+    const width = stemWidth(spec, encoder);
     const stem = stemOf(spec, weights, encoder, embedding);
-    const all: StemTokens = { data: new Float32Array(size * width), present: new Uint8Array(size) };
+    const mask = encoder.attention === undefined ? {} : { mask: new Uint8Array(size * encoder.tokens) };
+    const all: StemTokens = {
+      data: new Float32Array(size * width),
+      present: new Uint8Array(size),
+      ...mask,
+    };
     set.records.forEach((record, row) => {
       const value = record.values.get(encoder.modality);
       const found = value === null || value === undefined ? null : stem(value);
       if (found === null) return;
-      all.data.set(found, row * width);
+      all.data.set(found.data, row * width);
+      if (found.mask !== undefined) all.mask?.set(found.mask, row * encoder.tokens);
       all.present[row] = 1;
     });
     tokens.set(encoder.modality, all);
@@ -101,6 +117,11 @@ function setFeatures(
     else rows.push(row);
   });
   return { name: set.name, size, ids: set.records.map((record) => record.id), rowsOf, tokens, labels };
+}
+
+/** Width of a record in {@link StemTokens.data}. */
+export function stemWidth(spec: LocalModelSpec, { tokens, views, attention }: EncoderSpec): number {
+  return tokens * (attention === undefined ? spec.dEnc : views[0].features);
 }
 
 /** A column in another order would be read as another measurement, so names must match exactly. */
@@ -128,23 +149,38 @@ function labelsOf(
 ): TaskLabels {
   const target = (part: string): number => tensorOf(weights, `target.${head.task}.${part}`).data[0];
   const [mean, scale] = head.type === "regression" ? [target("mean"), target("scale")] : [0, 1];
-  const labels: TaskLabels = {
-    data: new Float32Array(raw.length * head.outputs),
-    known: new Uint8Array(raw.length),
-  };
+  const data = new Float32Array(raw.length * head.outputs);
+  const known = new Uint8Array(raw.length);
+  const outside: number[] = [];
   raw.forEach((label, row) => {
     if (label === null || label === undefined) return;
-    const values = targets(head.type, head.outputs, label).map((value) => (value - mean) * scale);
-    labels.data.set(values, row * head.outputs);
-    labels.known[row] = 1;
+    const values = targets(head, label);
+    if (values === undefined) {
+      outside.push(row);
+      return;
+    }
+    data.set(values.map((value) => (value - mean) * scale), row * head.outputs);
+    known[row] = 1;
   });
-  return labels;
+  return { data, known, outside };
 }
 
-function targets(type: Exclude<TaskType, "open">, outputs: number, label: Label): number[] {
-  if (type === "multilabel" && typeof label === "object") return [...label];
-  const value = Number(label);
-  return type === "multiclass" ? Array.from({ length: outputs }, (_, k) => (k === value ? 1 : 0)) : [value];
+/** One column per output; undefined for an open answer that the head cannot give. */
+function targets({ type, outputs, answers = [] }: HeadSpec, label: Label): number[] | undefined {
+  const oneHot = (at: number): number[] => Array.from({ length: outputs }, (_, k) => (k === at ? 1 : 0));
+  switch (type) {
+    case "multilabel":
+      return typeof label === "object" ? [...label] : undefined;
+    case "multiclass":
+      return oneHot(Number(label));
+    case "open": {
+      const at = answers.indexOf(normalAnswer(String(label)));
+      return at < 0 ? undefined : oneHot(at);
+    }
+    case "binary":
+    case "regression":
+      return [Number(label)];
+  }
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { ModalityKind, ModalityManifest } from "../formats/dataset_manifest.ts";
-import { FedKimError } from "../formats/errors.ts";
 import {
   SERIES_PATCHES,
   SERIES_STATISTICS,
@@ -7,6 +6,7 @@ import {
   vectorFeatures,
 } from "./_clinical_front_end.ts";
 import type { ModalityValue } from "./dataset.ts";
+import { checkKind, requireEmbedding } from "./_value_kind.ts";
 import { IMAGE_EDGES, IMAGE_SIDE, imageFeatures } from "./_image_front_end.ts";
 import { SIGNAL_PATCHES, SIGNAL_SPECTRUM, signalFeatures } from "./_signal_front_end.ts";
 import type { TokenEmbedding } from "./token_embedding.ts";
@@ -58,16 +58,7 @@ export function viewFeatures(
   kind: ModalityKind,
   embedding: TokenEmbedding | undefined,
 ): Float32Array[] | null {
-  if (value.kind !== kind) {
-    throw new FedKimError(
-      "DatasetError",
-      "A modality has another kind than the model's encoder of that name.",
-      {
-        found: value.kind,
-        needed: kind,
-      },
-    );
-  }
+  checkKind(value, kind);
   switch (value.kind) {
     case "image":
       return imageFeatures(value);
@@ -78,17 +69,12 @@ export function viewFeatures(
     case "vector":
       return vectorFeatures(value);
     case "text":
-      return textFeatures(value.text, embedding);
+      return textFeatures(value.text, requireEmbedding(embedding));
   }
 }
 
 /** Mean of the frozen embeddings of a text's tokens. */
-function textFeatures(text: string, embedding: TokenEmbedding | undefined): Float32Array[] | null {
-  if (embedding === undefined) {
-    throw new FedKimError("ModelError", "A text encoder needs a token embedding.", {
-      remedy: "pass the foundation model's embedding table, or make the model without a token dimension",
-    });
-  }
+function textFeatures(text: string, embedding: TokenEmbedding): Float32Array[] | null {
   const { dimension } = embedding;
   const rows = embedding.embed(text);
   const count = rows.length / dimension;

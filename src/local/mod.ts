@@ -2,13 +2,17 @@
  * Local models: what a hospital computes on its own records, and what the server pre-trains on public ones.
  *
  * - {@link loadFederationPart} reads folders in the format `fedkim-dataset/1`, one set per patient.
- * - {@link createSpec} defines one encoder per modality and one head per task; {@link pretrainOnPublic} gives
- *   it numbers. An encoder is a frozen stem, fitted on public data, and a small federated upper layer.
- * - {@link prepareFeatures} runs the stems once; {@link clippedGradientSum} is one DP step over units.
- * - {@link encodeRecords} gives the tokens for the foundation model, {@link taskScores} and
- *   {@link evaluateLocal} the local heads' answers and their figures.
+ * - {@link createSpec} defines one encoder per modality (whitened components, or attention over patches) and
+ *   one head per task; {@link describeSpec} shows which layers are federated; {@link pretrainOnPublic} gives
+ *   it numbers.
+ * - {@link prepareFeatures} runs the frozen part once; {@link clippedGradientSum} is one DP step over units,
+ *   in float64 on the host or by ghost norms on the backend; {@link trainLocalPrivately} is a site's own
+ *   DP-SGD.
+ * - {@link encodeRecords} gives the tokens for the foundation model, {@link taskScores},
+ *   {@link evaluateLocal} and {@link evaluateParts} the local heads' answers and their figures.
  *
- * Nothing here adds noise, masks or sends: that is the work of `dp`, `secure_agg` and `federation`.
+ * Noise comes from the caller; nothing here masks or sends: that is the work of `secure_agg` and
+ * `federation`.
  *
  * @module
  */
@@ -55,6 +59,8 @@ export type {
   TimeseriesModality,
   VectorModality,
 } from "../formats/dataset_manifest.ts";
+export type { RandomBytes } from "../formats/random_bytes.ts";
+export type { DpEvent } from "../dp/mod.ts";
 export type { TokenEmbedding } from "./token_embedding.ts";
 export type { ViewSpec } from "./front_end.ts";
 export {
@@ -123,6 +129,7 @@ export {
 export { type LocalTrainingState, readTrainingState, writeTrainingState } from "./training_state.ts";
 export {
   binaryMetrics,
+  decodeAnswers,
   type EncodedModality,
   encodeRecords,
   evaluateLocal,
@@ -132,3 +139,8 @@ export {
 } from "./scores.ts";
 export { accuracy, auprc, auroc, brier, f1, type ScoredLabels } from "./metrics.ts";
 export { parseLocalModelSpec } from "./spec_check.ts";
+export { calibrationError, reliability, type ReliabilityBin } from "./calibration.ts";
+export { type Figure, figuresOf, type Judged } from "./figures.ts";
+export { bootstrap, type BootstrapOptions, DEFAULT_BOOTSTRAP, type Estimate } from "./bootstrap.ts";
+export { evaluateParts, type Evaluation, type TaskEvaluation } from "./evaluation.ts";
+export { describeSpec, type LayerDescription, type SpecDescription, specTable } from "./describe_spec.ts";

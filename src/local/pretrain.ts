@@ -1,6 +1,6 @@
 import { FedKimError } from "../formats/errors.ts";
 import { SeededRandom } from "../tensor/seeded_random.ts";
-import { perUnitGradients } from "./clipped_gradient.ts";
+import { clippedGradientSum } from "./clipped_gradient.ts";
 import { prepareFeatures, type SiteFeatures, units } from "./features.ts";
 import type { SiteData } from "./site_data.ts";
 import type { LocalModelSpec } from "./spec.ts";
@@ -63,7 +63,28 @@ export async function pretrainOnPublic(
   }
   const weights = initialWeights(spec, fitStems(spec, publicData, embedding, options.seed), options.seed);
   const features = prepareFeatures(spec, weights, publicData, embedding);
-  return await trainWithoutPrivacy(spec, weights, features, { ...DEFAULT_PRETRAINING, ...options });
+  return await trainWithoutPrivacy(withAllLearned(spec), weights, features, {
+    ...DEFAULT_PRETRAINING,
+    ...options,
+  });
+}
+
+/** What starts at random: the last layer of every residual branch, biases and heads start at zero. */
+const RANDOM = /\.(down|patch|qkv)\.weight$|\.position\.table$/;
+
+/**
+ * The same model with every layer that a head needs as a trained one: public data may move those that sites
+ * do not.
+ */
+function withAllLearned(spec: LocalModelSpec): LocalModelSpec {
+  const prefixes = [
+    ...spec.encoders.filter(({ federated }) => federated).map(({ modality }) => `encoder.${modality}.`),
+    ...spec.heads.map(({ task }) => `head.${task}.`),
+  ];
+  const parameters = spec.parameters.map((parameter) => {
+    return { ...parameter, federated: prefixes.some((prefix) => parameter.name.startsWith(prefix)) };
+  });
+  return { ...spec, parameters };
 }
 
 /**
@@ -84,10 +105,10 @@ export function initialWeights(
   for (const { name, shape } of spec.parameters) {
     if (weights.has(name)) continue;
     const data = new Float32Array(sizeOf(shape));
-    if (name.endsWith(".down.weight")) {
+    if (RANDOM.test(name)) {
       const spread = 1 / Math.sqrt(shape[0]);
       data.forEach((_, index) => data[index] = spread * random.normal());
-    }
+    } else if (/\.norm\d\.scale$/.test(name)) data.fill(1);
     weights.set(name, { shape, data });
   }
   return weights;
@@ -115,13 +136,12 @@ export async function trainWithoutPrivacy(
   let weights = start;
   for (let step = 1; step <= options.steps; step++) {
     const gradient = new Float64Array(dimension);
-    for (const set of features.sets.values()) {
-      const all = units(set);
-      await perUnitGradients(spec, weights, set, all, (unit, ranges) => {
-        for (const { start, end } of ranges) {
-          for (let i = start; i < end; i++) gradient[i] += unit[i] / set.size;
-        }
+    for (const [name, set] of features.sets) {
+      const every = new Map([[name, units(set)]]);
+      const { sum } = await clippedGradientSum(spec, weights, features, every, new Map([[name, 1]]), {
+        clipping: false,
       });
+      for (let i = 0; i < dimension; i++) gradient[i] += sum[i] / set.size;
     }
     const rate = options.learningRate * (1 - (step - 1) / options.steps);
     for (let i = 0; i < dimension; i++) {

@@ -1,11 +1,12 @@
 import { FedKimError } from "../formats/errors.ts";
 import { readFloat32, tf } from "../tensor/mod.ts";
-import { setModel, uploadBatch } from "./_batch.ts";
+import { type SetModel, setModel, uploadBatch } from "./_batch.ts";
 import { MICROBATCH_ROWS } from "./clipped_gradient.ts";
 import type { SetFeatures, SiteFeatures } from "./features.ts";
 import { encode, logits, uploadParameters } from "./_forward.ts";
+import { type LayerContext, noHook } from "./_layer_ops.ts";
 import { accuracy, auprc, auroc, brier, f1 } from "./metrics.ts";
-import type { LocalModelSpec } from "./spec.ts";
+import type { HeadSpec, LocalModelSpec } from "./spec.ts";
 import type { LocalWeights } from "./weights.ts";
 
 /** Tokens of one modality for all records of a set. */
@@ -46,17 +47,14 @@ export async function encodeRecords(
   const model = { encoders: [encoder], heads: [] };
   const width = encoder.tokens * spec.dEnc;
   const data = new Float32Array(features.size * width);
-  await forEachBatch(features, weights, model, async (rows, parameters) => {
+  await forEachBatch(spec, features, weights, model, async (rows, parameters) => {
     const result = tf.tidy(() => {
       const batch = uploadBatch(spec, features, model, rows, MICROBATCH_ROWS);
-      const parameter = (name: string): tf.Tensor => parameters.get(name) as tf.Tensor;
-      return encode(
-        spec,
-        encoder,
-        batch.tokens.get(modality) as tf.Tensor2D,
-        parameter,
-        (_, __, output) => output,
-      );
+      const encoded = encode(spec, encoder, batch, context(parameters));
+      const mask = batch.mask.get(modality);
+      if (mask === undefined) return encoded;
+      const there = tf.reshape(mask, [MICROBATCH_ROWS, encoder.tokens, 1]);
+      return tf.mul(tf.reshape(encoded, [MICROBATCH_ROWS, encoder.tokens, spec.dEnc]), there);
     });
     const values = await readFloat32(result);
     result.dispose();
@@ -77,6 +75,8 @@ export interface TaskScores {
   readonly records: Int32Array;
   /** Number of outputs K. */
   readonly outputs: number;
+  /** Rows of labelled records whose open answer the head cannot give. */
+  readonly outside: readonly number[];
 }
 
 /**
@@ -110,12 +110,11 @@ export async function taskScores(
   const records = Int32Array.from(known.known.keys()).filter((row) => known.known[row] === 1);
   const scores = new Float64Array(records.length * outputs);
   let filled = 0;
-  await forEachBatch({ size: records.length }, weights, model, async (part, parameters) => {
+  await forEachBatch(spec, { size: records.length }, weights, model, async (part, parameters) => {
     const rows = part.map((index) => records[index]);
     const result = tf.tidy(() => {
       const batch = uploadBatch(spec, features, model, rows, MICROBATCH_ROWS);
-      const parameter = (name: string): tf.Tensor => parameters.get(name) as tf.Tensor;
-      return logits(spec, model, batch, parameter, (_, __, output) => output).get(task) as tf.Tensor2D;
+      return logits(spec, model, batch, context(parameters)).get(task) as tf.Tensor2D;
     });
     const values = await readFloat32(result);
     result.dispose();
@@ -125,16 +124,21 @@ export async function taskScores(
   const labels = Float64Array.from(scores, (_, at) => {
     return known.data[records[Math.floor(at / outputs)] * outputs + at % outputs];
   });
-  return { scores, labels, records, outputs };
+  return { scores, labels, records, outputs, outside: known.outside };
+}
+
+function context(parameters: ReadonlyMap<string, tf.Tensor>): LayerContext {
+  return { parameter: (name) => parameters.get(name) as tf.Tensor, hook: noHook };
 }
 
 async function forEachBatch(
+  spec: LocalModelSpec,
   { size }: { readonly size: number },
   weights: LocalWeights,
-  model: Parameters<typeof uploadParameters>[1],
+  model: SetModel,
   body: (rows: number[], parameters: ReadonlyMap<string, tf.Tensor>) => Promise<void>,
 ): Promise<void> {
-  const parameters = uploadParameters(weights, model);
+  const parameters = uploadParameters(spec, weights, model);
   try {
     for (let start = 0; start < size; start += MICROBATCH_ROWS) {
       const rows = Array.from(
@@ -206,4 +210,27 @@ export function binaryMetrics(data: { scores: ArrayLike<number>; labels: ArrayLi
     ...defined("f1", f1(data)),
     ...defined("brier", brier(data)),
   };
+}
+
+/**
+ * The classes or answers that logits stand for.
+ *
+ * @param head a head with `answers`
+ * @param scores logits, row-major [n, K]
+ * @returns per record the likeliest answer; for a multilabel task every label above logit 0
+ * @throws FedKimError `ConfigError` for a head with a single output
+ */
+export function decodeAnswers(head: HeadSpec, scores: ArrayLike<number>): string[][] {
+  const { answers, outputs, task, type } = head;
+  if (answers === undefined) {
+    throw new FedKimError("ConfigError", `The task ${task} has no list of answers.`, {
+      found: `type ${type}`,
+      needed: "multiclass, multilabel or open",
+    });
+  }
+  return Array.from({ length: scores.length / outputs }, (_, row) => {
+    const logits = answers.map((_, k) => scores[row * outputs + k]);
+    if (type === "multilabel") return answers.filter((_, k) => logits[k] > 0);
+    return [answers[logits.indexOf(Math.max(...logits))]];
+  });
 }

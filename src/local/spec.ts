@@ -1,5 +1,8 @@
 import type { ModalityKind, ModalityManifest, TaskManifest, TaskType } from "../formats/dataset_manifest.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { answersOf } from "./_open_answers.ts";
+import { parameterList } from "./_parameter_list.ts";
+import { sequenceShape } from "./_sequence_front_end.ts";
 import { viewsOf, type ViewSpec } from "./front_end.ts";
 import type { SiteData } from "./site_data.ts";
 
@@ -11,15 +14,50 @@ export interface LocalModelOptions {
   readonly hidden: number;
   /** Width of the token embedding; 0 leaves text encoders out. */
   readonly tokenDimension: number;
+  /** Kinds of modalities whose encoders attend over patches; the others read whitened components. */
+  readonly attention: Readonly<Partial<Record<ModalityKind, Partial<AttentionOptions>>>>;
+  /**
+   * Which parameters sites train and share: names, where `*` stands for any characters. The others keep what
+   * public pre-training gave them. `["head.*"]` shares heads only, `["*.bias", "*.shift", "head.*"]` is
+   * bias-only tuning (Bu et al. 2022).
+   */
+  readonly federate: readonly string[];
 }
+
+/** Sizes of an encoder that attends over patches. */
+export interface AttentionOptions {
+  /** Largest number of tokens T: windows of time, patches of an image, pieces of a text. */
+  readonly tokens: number;
+  /** Transformer blocks. */
+  readonly blocks: number;
+  /** Attention heads; divides `dEnc`. */
+  readonly heads: number;
+  /** Hidden units of each block's feed-forward layer. */
+  readonly hidden: number;
+}
+
+/**
+ * Default sizes of an attention encoder: about 8,000 parameters with dEnc = 32, which is what a private
+ * federation can afford.
+ */
+export const DEFAULT_ATTENTION: AttentionOptions = { tokens: 16, blocks: 1, heads: 2, hidden: 32 };
 
 /**
  * Default sizes, chosen on a by-patient validation split of `public/`: 8 hidden units learn as much under
  * noise as 16 or 32 do, because the norm of the noise grows with the square root of the number of parameters.
  */
-export const DEFAULT_MODEL_OPTIONS: LocalModelOptions = { dEnc: 32, hidden: 8, tokenDimension: 0 };
+export const DEFAULT_MODEL_OPTIONS: LocalModelOptions = {
+  dEnc: 32,
+  hidden: 8,
+  tokenDimension: 0,
+  attention: {},
+  federate: ["encoder.*", "head.*"],
+};
 
-/** One modality's encoder: frozen stem (one token per view) and federated upper layer. */
+/**
+ * One modality's encoder. Without `attention`: a frozen stem (one token per view) and a residual upper layer.
+ * With it: patches, a learned projection, positions and transformer blocks.
+ */
 export interface EncoderSpec {
   /** Name of the modality. */
   readonly modality: string;
@@ -31,20 +69,29 @@ export interface EncoderSpec {
   readonly views: readonly ViewSpec[];
   /** Number of tokens T. */
   readonly tokens: number;
-  /** Hidden units of the upper layer. */
+  /** Hidden units of the upper layer, or of each block. */
   readonly hidden: number;
-  /** True when a trained task reads it, so that its upper layer is federated. */
+  /** Shape of the transformer, for an encoder that attends over patches. */
+  readonly attention?: { readonly blocks: number; readonly heads: number };
+  /** True when a trained task reads it, so that its layers are trained. */
   readonly federated: boolean;
 }
 
-/** One task's linear head on the mean of its modalities' tokens. */
+/**
+ * One task's linear head on the mean of its modalities' tokens. An open task is answered from the list of
+ * answers that public records give: the constrained form of a free answer.
+ */
 export interface HeadSpec {
   /** Name of the task. */
   readonly task: string;
   /** The set whose records carry its labels. */
   readonly set: string;
   /** What the answer is, which decides the loss. */
-  readonly type: Exclude<TaskType, "open">;
+  readonly type: TaskType;
+  /**
+   * What the outputs stand for: classes, or the answers that an open task can give; absent for one output.
+   */
+  readonly answers?: readonly string[];
   /** Modalities that it reads. */
   readonly modalities: readonly string[];
   /** Number of outputs K. */
@@ -94,30 +141,30 @@ export function createSpec(
   const heads = tasks.map((name) => headOf(publicData, name, modalities));
   const encoders = [...modalities.keys()].sort().map((modality): EncoderSpec => {
     const manifest = modalities.get(modality) as ModalityManifest;
-    const views = viewsOf(manifest, sizes.tokenDimension);
-    return {
+    const base = {
       modality,
       kind: manifest.kind,
       channels: channelsOf(manifest),
-      views,
-      tokens: views.length,
-      hidden: sizes.hidden,
       federated: heads.some((head) => head.modalities.includes(modality)),
     };
+    const wanted = sizes.attention[manifest.kind];
+    if (wanted === undefined) {
+      const views = viewsOf(manifest, sizes.tokenDimension);
+      return { ...base, views, tokens: views.length, hidden: sizes.hidden };
+    }
+    const { blocks, heads: attentionHeads, hidden, tokens } = checkAttention(wanted, sizes.dEnc);
+    const shape = sequenceShape(manifest, sizes.tokenDimension, tokens);
+    return {
+      ...base,
+      views: [{ name: "sequence", features: shape.features }],
+      tokens: shape.tokens,
+      hidden,
+      attention: { blocks, heads: attentionHeads },
+    };
   });
-  const parameters = [...upperParameters(encoders, sizes.dEnc), ...headParameters(heads, sizes.dEnc)];
-  return {
-    format: "fedkim-local-model/1",
-    dEnc: sizes.dEnc,
-    encoders,
-    heads,
-    parameters: [
-      ...parameters.filter((parameter) => parameter.federated),
-      ...parameters.filter((parameter) => !parameter.federated),
-      ...stemParameters(encoders, sizes.dEnc),
-      ...targetParameters(heads),
-    ],
-  };
+  const { dEnc } = sizes;
+  const parameters = parameterList(encoders, heads, dEnc, sizes.federate);
+  return { format: "fedkim-local-model/1", dEnc, encoders, heads, parameters };
 }
 
 /** Modalities of all sets; one name is one encoder, whichever sets use it. */
@@ -155,10 +202,10 @@ function headOf(data: SiteData, name: string, modalities: ReadonlyMap<string, Mo
   for (const set of data.sets) {
     const task = set.manifest.tasks.find((item) => item.name === name);
     if (task === undefined) continue;
-    if (task.type === "open" || task.role !== "train") {
-      throw new FedKimError("ConfigError", `The task ${name} cannot be trained by local models.`, {
-        found: task.type === "open" ? "an open question" : "a task that must stay unseen",
-        needed: "a task of role train with a closed answer",
+    if (task.role !== "train") {
+      throw new FedKimError("ConfigError", `The task ${name} cannot be trained.`, {
+        found: "a task that must stay unseen",
+        needed: "a task of role train",
       });
     }
     const read = task.modalities.filter((modality) => modalities.has(modality));
@@ -168,7 +215,9 @@ function headOf(data: SiteData, name: string, modalities: ReadonlyMap<string, Mo
         remedy: "give a token dimension, so that text is encoded",
       });
     }
-    return { task: name, set: set.name, type: task.type, modalities: read, outputs: outputsOf(task) };
+    const answers = task.type === "open" ? answersOf(set, name) : classesOf(task);
+    const head = { task: name, set: set.name, type: task.type, modalities: read };
+    return answers === undefined ? { ...head, outputs: 1 } : { ...head, answers, outputs: answers.length };
   }
   const known = data.sets.flatMap((set) => set.manifest.tasks.map((task) => task.name));
   throw new FedKimError("UnknownTask", `No public set defines the task ${name}.`, {
@@ -176,40 +225,16 @@ function headOf(data: SiteData, name: string, modalities: ReadonlyMap<string, Mo
   });
 }
 
-function outputsOf(task: TaskManifest): number {
-  return task.type === "multiclass" || task.type === "multilabel" ? task.classes?.length ?? 2 : 1;
+function classesOf(task: TaskManifest): readonly string[] | undefined {
+  return task.type === "multiclass" || task.type === "multilabel" ? task.classes : undefined;
 }
 
-function upperParameters(encoders: readonly EncoderSpec[], dEnc: number): ParameterSpec[] {
-  return encoders.flatMap(({ modality, tokens, hidden, federated }) => [
-    { name: `encoder.${modality}.down.weight`, shape: [tokens * dEnc, hidden], federated },
-    { name: `encoder.${modality}.down.bias`, shape: [hidden], federated },
-    { name: `encoder.${modality}.up.weight`, shape: [hidden, tokens * dEnc], federated },
-  ]);
-}
-
-function headParameters(heads: readonly HeadSpec[], dEnc: number): ParameterSpec[] {
-  return heads.flatMap(({ task, outputs }) => [
-    { name: `head.${task}.weight`, shape: [dEnc, outputs], federated: true },
-    { name: `head.${task}.bias`, shape: [outputs], federated: true },
-  ]);
-}
-
-function stemParameters(encoders: readonly EncoderSpec[], dEnc: number): ParameterSpec[] {
-  return encoders.flatMap(({ modality, views }) =>
-    views.flatMap(({ name, features }) => [
-      { name: `stem.${modality}.${name}.mean`, shape: [features], federated: false },
-      { name: `stem.${modality}.${name}.scale`, shape: [features], federated: false },
-      { name: `stem.${modality}.${name}.projection`, shape: [features, dEnc], federated: false },
-      { name: `stem.${modality}.${name}.offset`, shape: [dEnc], federated: false },
-    ])
-  );
-}
-
-/** A regression is learned in units of the public labels' spread, around their mean. */
-function targetParameters(heads: readonly HeadSpec[]): ParameterSpec[] {
-  return heads.filter(({ type }) => type === "regression").flatMap(({ task }) => [
-    { name: `target.${task}.mean`, shape: [1], federated: false },
-    { name: `target.${task}.scale`, shape: [1], federated: false },
-  ]);
+function checkAttention(wanted: Partial<AttentionOptions>, dEnc: number): AttentionOptions {
+  const sizes = { ...DEFAULT_ATTENTION, ...wanted };
+  const whole = Object.values(sizes).every((size) => Number.isInteger(size) && size > 0);
+  if (whole && dEnc % sizes.heads === 0) return sizes;
+  throw new FedKimError("ConfigError", "An attention encoder cannot have these sizes.", {
+    found: `${JSON.stringify(sizes)} with dEnc ${dEnc}`,
+    needed: "positive whole numbers, and a number of heads that divides dEnc",
+  });
 }

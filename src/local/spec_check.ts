@@ -49,11 +49,23 @@ export function parseLocalModelSpec(value: unknown): LocalModelSpec {
   requireUnique("encoders of modality", spec.encoders.map((encoder) => encoder.modality));
   requireUnique("heads of task", spec.heads.map((head) => head.task));
   requireUnique("tensors", spec.parameters.map((parameter) => parameter.name));
+  for (const { modality, attention, views } of spec.encoders) {
+    if (attention !== undefined && (views.length !== 1 || spec.dEnc % attention.heads !== 0)) {
+      throw refused(
+        `the attention encoder of ${modality} has ${views.length} views and ${attention.heads} heads`,
+      );
+    }
+  }
   const modalities = new Set(spec.encoders.map((encoder) => encoder.modality));
   for (const head of spec.heads) {
     const unknown = head.modalities.find((modality) => !modalities.has(modality));
     if (unknown !== undefined) throw refused(`the head ${head.task} reads ${unknown}, which has no encoder`);
     requireUnique(`modalities of ${head.task}`, head.modalities);
+    if (head.outputs !== (head.answers?.length ?? 1)) {
+      throw refused(
+        `the head ${head.task} has ${head.outputs} outputs for ${head.answers?.length ?? 1} answers`,
+      );
+    }
   }
   const derived = new Map(
     parameterList(spec.encoders, spec.heads, spec.dEnc, ["*"]).map((item) => [item.name, item]),

@@ -2,21 +2,15 @@ import { SeededRandom } from "../tensor/seeded_random.ts";
 import { principalComponents } from "./_pca.ts";
 import type { ModalityValue } from "./dataset.ts";
 import { viewFeatures } from "./front_end.ts";
+import { sequenceFeatures } from "./_sequence_front_end.ts";
+import { fitStandard, LIMIT, moments, standardise } from "./_standardise.ts";
 import type { SiteData } from "./site_data.ts";
 import type { EncoderSpec, LocalModelSpec } from "./spec.ts";
 import type { TokenEmbedding } from "./token_embedding.ts";
 import { type HostTensor, type LocalWeights, tensorOf } from "./weights.ts";
 
-/**
- * Standardised features and tokens are limited to this many standard deviations: one wild value stays one
- * value.
- */
-const LIMIT = 4;
 /** The most records that a stem is fitted on. */
 const LARGEST_FIT = 4000;
-/** A feature that varies less than this on public data says nothing and is left out. */
-const SMALLEST_SPREAD = 1e-6;
-
 /**
  * Fits the frozen stems on public data: per feature mean and spread, then the whitened principal components,
  * which are the best linear autoencoder of a view (Baldi and Hornik 1989). No private record is read.
@@ -35,6 +29,12 @@ export function fitStems(
 ): Map<string, HostTensor> {
   const weights = new Map<string, HostTensor>();
   for (const encoder of spec.encoders) {
+    if (encoder.attention !== undefined) {
+      const { mean, scale } = fitPatches(encoder, publicData, embedding, seed);
+      const prefix = `stem.${encoder.modality}.sequence`;
+      weights.set(`${prefix}.mean`, mean).set(`${prefix}.scale`, scale);
+      continue;
+    }
     const views = distinctFeatures(encoder, publicData, embedding, seed);
     encoder.views.forEach(({ name, features }, index) => {
       const rows = views.map((view) => view[index]);
@@ -57,13 +57,29 @@ export function fitStems(
   return weights;
 }
 
-/** Mean and standard deviation; zero and zero of nothing. */
-function moments(values: readonly number[]): { readonly mean: number; readonly spread: number } {
-  const mean = values.reduce((sum, value) => sum + value / values.length, 0);
-  return {
-    mean,
-    spread: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0)),
-  };
+/** Public values of a modality, at most {@link LARGEST_FIT} of them, chosen by the seed. */
+function valuesOf({ modality }: EncoderSpec, data: SiteData, seed: number): ModalityValue[] {
+  const values = data.sets.flatMap(({ records }) => records.map((record) => record.values.get(modality)))
+    .filter((value) => value !== null && value !== undefined);
+  if (values.length > LARGEST_FIT) new SeededRandom(seed).shuffle(values);
+  return values.slice(0, LARGEST_FIT);
+}
+
+/** Statistics of patches: every patch that holds something counts once. */
+function fitPatches(
+  encoder: EncoderSpec,
+  data: SiteData,
+  embedding: TokenEmbedding | undefined,
+  seed: number,
+): ReturnType<typeof fitStandard> {
+  const { tokens, views: [{ features }], kind } = encoder;
+  const patches = valuesOf(encoder, data, seed).flatMap((value) => {
+    const found = sequenceFeatures(value, kind, { tokens, features }, embedding);
+    if (found === null) return [];
+    return Array.from({ length: tokens }, (_, t) => found.data.subarray(t * features, (t + 1) * features))
+      .filter((_, t) => found.mask[t] === 1);
+  });
+  return fitStandard(patches, features);
 }
 
 /** Features of every distinct value of a modality: an image with twelve questions counts once. */
@@ -73,13 +89,8 @@ function distinctFeatures(
   embedding: TokenEmbedding | undefined,
   seed: number,
 ): Float32Array[][] {
-  const values = data.sets.flatMap(({ records }) =>
-    records.map((record) => record.values.get(encoder.modality))
-  )
-    .filter((value) => value !== null && value !== undefined);
-  if (values.length > LARGEST_FIT) new SeededRandom(seed).shuffle(values);
   const found = new Map<string, Float32Array[]>();
-  for (const value of values.slice(0, LARGEST_FIT)) {
+  for (const value of valuesOf(encoder, data, seed)) {
     const views = viewFeatures(value, encoder.kind, embedding);
     if (views !== null) found.set(views.map((view) => Array.from(view.slice(0, 64)).join()).join(), views);
   }
@@ -92,15 +103,8 @@ function fitView(
   dEnc: number,
   seed: number,
 ): Record<"mean" | "scale" | "projection" | "offset", HostTensor> {
-  const mean = new Float32Array(features);
-  const scale = new Float32Array(features);
-  for (let f = 0; f < features; f++) {
-    const present = rows.map((row) => row[f]).filter((value) => !Number.isNaN(value));
-    const { mean: average, spread } = moments(present);
-    mean[f] = average;
-    scale[f] = spread > SMALLEST_SPREAD ? 1 / spread : 0;
-  }
-  const standard = rows.map((row) => standardise(row, mean, scale));
+  const { mean, scale } = fitStandard(rows, features);
+  const standard = rows.map((row) => standardise(row, mean.data, scale.data));
   const centre = new Float64Array(features);
   for (const row of standard) row.forEach((value, f) => centre[f] += value / standard.length);
   const centred = new Float64Array(standard.length * features);
@@ -117,32 +121,32 @@ function fitView(
     }
   });
   return {
-    mean: { shape: [features], data: mean },
-    scale: { shape: [features], data: scale },
+    mean,
+    scale,
     projection: { shape: [features, dEnc], data: projection },
     offset: { shape: [dEnc], data: offset },
   };
 }
 
-/** Zero mean, unit spread, limited; missing values become 0, the public mean. */
-function standardise(row: Float32Array, mean: Float32Array, scale: Float32Array): Float32Array {
-  return row.map((value, f) => {
-    const standard = (value - mean[f]) * scale[f];
-    return Number.isNaN(standard) ? 0 : Math.min(LIMIT, Math.max(-LIMIT, standard));
-  });
+/** What a stem gives for one value. */
+export interface StemValue {
+  /** Whitened tokens [T, dEnc], or for an attention encoder standardised patches [T, features]. */
+  readonly data: Float32Array;
+  /** 1 where a token holds something; absent when all do. */
+  readonly mask?: Uint8Array;
 }
 
-/** A stem ready to compute with. */
-export type Stem = (value: ModalityValue) => Float32Array | null;
+/** A stem ready to compute with; null when the value says nothing. */
+export type Stem = (value: ModalityValue) => StemValue | null;
 
 /**
- * The frozen stem of a modality: value to whitened tokens.
+ * The frozen stem of a modality: value to whitened tokens or standardised patches.
  *
  * @param spec the model
  * @param weights its numbers
  * @param encoder the modality
  * @param embedding the frozen token table, for text
- * @returns a function that gives the tokens, row-major [T, dEnc], or null when the value says nothing
+ * @returns the stem
  */
 export function stemOf(
   spec: LocalModelSpec,
@@ -150,6 +154,7 @@ export function stemOf(
   encoder: EncoderSpec,
   embedding: TokenEmbedding | undefined,
 ): Stem {
+  if (encoder.attention !== undefined) return patchStem(weights, encoder, embedding);
   const { dEnc } = spec;
   const parts = encoder.views.map(({ name }) => {
     const part = (suffix: string): Float32Array => {
@@ -175,6 +180,22 @@ export function stemOf(
       });
       for (let k = 0; k < dEnc; k++) tokens[t * dEnc + k] = Math.min(LIMIT, Math.max(-LIMIT, token[k]));
     });
-    return tokens;
+    return { data: tokens };
+  };
+}
+
+function patchStem(weights: LocalWeights, encoder: EncoderSpec, embedding: TokenEmbedding | undefined): Stem {
+  const { modality, kind, tokens, views: [{ features }] } = encoder;
+  const mean = tensorOf(weights, `stem.${modality}.sequence.mean`).data;
+  const scale = tensorOf(weights, `stem.${modality}.sequence.scale`).data;
+  return (value) => {
+    const found = sequenceFeatures(value, kind, { tokens, features }, embedding);
+    if (found === null) return null;
+    const data = new Float32Array(tokens * features);
+    found.mask.forEach((there, t) => {
+      const patch = found.data.subarray(t * features, (t + 1) * features);
+      if (there === 1) data.set(standardise(patch, mean, scale), t * features);
+    });
+    return { data, mask: found.mask };
   };
 }

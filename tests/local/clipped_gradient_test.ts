@@ -179,6 +179,48 @@ Deno.test("units whose records' gradients cancel are still clipped to C by the d
   }
 });
 
+Deno.test("a unit alone is never longer than the float slack allows, nor much shorter than C when clipped", async () => {
+  const { spec, weights, features } = await makeCase(ATTENTION, [1, 4, 17, 70]);
+  for (const [name, set] of features.sets) {
+    for (const unit of units(set)) {
+      const step = (bound: number): Promise<ClippedGradientSum> =>
+        clippedGradientSum(spec, weights, features, new Map([[name, [unit]]]), new Map([[name, bound]]), {
+          engine: "device",
+        });
+      const length = norm((await step(1e6)).sum) * 1e6;
+      if (length === 0) continue;
+      for (const bound of [1e-6, length / 2, length * 0.9999]) {
+        const found = norm((await step(bound)).sum);
+        assert.ok(found <= 1 + 1e-3 && found > 0.99, `${name}: ${found}`);
+      }
+    }
+  }
+});
+
+Deno.test("a set without a modality or without labels takes part with what it has", async () => {
+  const { spec, weights, features } = await makeCase(ATTENTION, [1, 4, 2]);
+  const set = features.sets.get("icu") as SetFeatures;
+  const clip = new Map([["icu", 1]]);
+  const sampled = new Map([["icu", units(set)]]);
+  const step = async (changed: Partial<SetFeatures>, engine: EngineName): Promise<Set<string>> => {
+    const site = { sets: new Map([["icu", { ...set, ...changed }]]) };
+    const { sum } = await clippedGradientSum(spec, weights, site, sampled, clip, { engine });
+    const moved = federatedParameters(spec).parameters.filter(({ offset, size }) =>
+      sum.subarray(offset, offset + size).some((value) => value !== 0)
+    );
+    return new Set(moved.map(({ name }) => name.split(".").slice(0, 2).join(".")));
+  };
+  for (const engine of ["host", "device"] as const) {
+    const noVitals = new Map([...set.tokens].filter(([modality]) => modality !== "vitals"));
+    const without = await step({ tokens: noVitals }, engine);
+    assert.ok(without.has("encoder.labs") && without.has("head.shock") && !without.has("encoder.vitals"));
+    assert.ok(!without.has("head.signs"), "a task that reads the missing modality only");
+    const oneTask = new Map([...set.labels].filter(([task]) => task === "dose"));
+    assert.deepEqual([...await step({ labels: oneTask }, engine)].sort(), ["encoder.labs", "head.dose"]);
+    assert.deepEqual([...await step({ labels: new Map() }, engine)], []);
+  }
+});
+
 Deno.test("dealUnits() never cuts a unit, keeps the number of rows, and uses few shapes", () => {
   fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 90 }), { maxLength: 60 }), (sizes) => {
     let row = 0;
