@@ -174,21 +174,38 @@ const privacyReport = command(
   merge(
     object({
       verb: constant("privacy-report"),
-      source: argument(path({ metavar: "LEDGER_OR_RUN" }), {
-        description: message`A ledger file or a run folder.`,
-      }),
+      source: optional(argument(path({ metavar: "LEDGER_OR_RUN" }), {
+        description: message`A ledger file or a run folder; may be left out with --audit.`,
+      })),
       html: optional(option("--html", file("FILE"), { description: message`Write a self-contained page.` })),
       markdown: optional(option("--markdown", file("FILE"), { description: message`Write Markdown.` })),
       forecast: withDefault(
         flag("--forecast", { description: message`Print the rounds that are left.` }),
         false,
       ),
+      audit: withDefault(
+        flag("--audit", {
+          description:
+            message`Audit this build: canary records on the real training and aggregation path, under a plan and ledger of the audit's own.`,
+        }),
+        false,
+      ),
+      data: optional(option("--data", folder("DIR"), {
+        description:
+          message`With --audit: a site's data folder to train on beside the canaries; synthetic records without it.`,
+      })),
+      auditLedger: optional(option("--audit-ledger", file("FILE"), {
+        description: message`With --audit: keep the audit-only ledger here.`,
+      })),
+      seed: withDefault(seed, 1),
     }),
     json,
+    backend,
   ),
   {
-    brief: message`Print the privacy budget report.`,
-    description: message`Example: fedkim privacy-report runs/latest --html report.html`,
+    brief: message`Print the privacy budget report, or audit this build.`,
+    description:
+      message`Examples: fedkim privacy-report runs/latest --html report.html; fedkim privacy-report --audit`,
   },
 );
 

@@ -12,8 +12,8 @@ import {
 
 /** Name of the artificial task whose head the canaries train. */
 export const AUDIT_TASK = "audit_canary";
-/** Outputs of that head: with 31 directions of a token of width 32 they hold 13,020 canaries. */
-const OUTPUTS = 420;
+/** Outputs of that head: with 31 directions of a token of width 32 they hold 13,950 canaries. */
+const OUTPUTS = 450;
 /** A few steps, so that the encoders of the audited model are not at their starting point. */
 const PRETRAINING_STEPS = 5;
 

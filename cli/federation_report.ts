@@ -91,5 +91,5 @@ async function groupsOf(run: string): Promise<Group[]> {
     }
   }
   return [...largest].filter(([, maxUnits]) => maxUnits > 1)
-    .map(([population, maxUnits]) => ({ population, people: "person", maxUnits }));
+    .map(([population, maxUnits]) => ({ population, people: "people", maxUnits }));
 }

@@ -7,4 +7,5 @@ export const STAGES: Readonly<Record<string, string>> = {
   step: "Private aggregation steps",
   inject: "Injecting with M3OE",
   evaluate: "Evaluating on test",
+  audit: "Auditing with canaries",
 };

@@ -36,6 +36,7 @@ export type {
   PrivacyCurvePoint,
 } from "./accounting/mod.ts";
 export {
+  accountedClaim,
   auditPower,
   clopperPearsonUpper,
   curveClaim,
@@ -54,6 +55,7 @@ export {
 export type {
   AuditDesign,
   AuditOptions,
+  AuditRequest,
   AuditResult,
   ClaimedCurve,
   GuessCounts,
@@ -108,6 +110,7 @@ export type {
 export { Balance, Ledger, openLedger, PopulationBalance, readLedger } from "./ledger/mod.ts";
 export type {
   Affordability,
+  BudgetChange,
   Charge,
   Commitment,
   CommittedSchedule,

@@ -165,7 +165,11 @@ async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
     const text = await readTextTable(await fetched(plan.model.textTable));
     const training = prepareTraining(plan, base, site.data, text);
     const planHash = federationPlanHash(plan);
-    const head = await site.ledger.commit({ planHash, schedules: eventsOf(training) });
+    const head = await site.ledger.commit({
+      planHash,
+      schedules: eventsOf(training),
+      delta: plan.dp.request.delta,
+    });
     await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head });
     site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps });
     return training;

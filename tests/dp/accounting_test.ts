@@ -70,10 +70,12 @@ Deno.test("RenyiFilter admits events until its budget and spends nothing when it
   assert.ok(epsilonAt(schedule(2, admitted), 1e-6, ADD).epsilon <= 2);
 });
 
-Deno.test("RenyiFilter refuses an event whose failure probability exceeds delta", () => {
+Deno.test("RenyiFilter refuses every event that may fail altogether, since its theorem has no place for it", () => {
   const filter = new RenyiFilter({ ...ADD, epsilon: 5, delta: 1e-6, order: 12 });
-  assert.equal(filter.wouldExceed({ type: "eps_delta", epsilon: 0.1, delta: 1e-6 }), true);
-  assert.equal(filter.wouldExceed({ type: "eps_delta", epsilon: 0.1, delta: 1e-9 }), false);
+  for (const delta of [1e-6, 1e-9, 1e-300]) {
+    assert.equal(filter.wouldExceed({ type: "eps_delta", epsilon: 0.1, delta }), true);
+  }
+  assert.equal(filter.wouldExceed({ type: "eps_delta", epsilon: 0.1, delta: 0 }), false);
   for (const order of [1, 1.5, NaN, 2 ** 40]) {
     assert.throws(() => new RenyiFilter({ ...ADD, epsilon: 1, delta: 1e-6, order }), { code: "ConfigError" });
   }

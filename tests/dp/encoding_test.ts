@@ -75,6 +75,21 @@ Deno.test("a gradient that is not finite counts as zero and is reported", () => 
   assert.equal(addClippedUnit(sum, new Float64Array(2), 1).nonFinite, false);
 });
 
+Deno.test("a clip bound that is not positive and a gradient of another length are refused, never NaN or 0", () => {
+  for (const bound of [0, -1, NaN, Infinity]) {
+    assert.throws(() => clipFactor(1, 3, bound), { code: "ConfigError" });
+    assert.throws(() => addClippedUnit(new Float64Array(3), new Float64Array(3), bound), {
+      code: "ConfigError",
+    });
+  }
+  assert.equal(clipFactor(-1, 3, 1), 0);
+  for (const length of [2, 4]) {
+    assert.throws(() => addClippedUnit(new Float64Array(3), new Float64Array(length), 1), {
+      code: "ConfigError",
+    });
+  }
+});
+
 Deno.test("clipFactor() covers the rounding of a norm over a million float32 numbers", () => {
   const random = new SeededRandom(9);
   const vector = new Float32Array(1_000_000).map(() => random.normal());

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type DpEvent, type LedgerBudget, openLedger, readLedger } from "../../src/dp/mod.ts";
+import { createHash } from "node:crypto";
+import { canonicalJson, type DpEvent, type LedgerBudget, openLedger, readLedger } from "../../src/dp/mod.ts";
 import { BUDGETS, charges, PLAN_HASH, SCHEDULES, STEP, STEPS, stepsOf } from "./_ledger_plan.ts";
 
 const OPTIONS = { site: "midwest", budgets: BUDGETS, now: () => new Date(0) };
@@ -37,7 +38,9 @@ Deno.test("a ledger is replayed: what was charged before is charged afterwards",
     assert.equal(status.tornLines, 0);
     assert.ok(icu.spent > 0 && icu.spent < icu.committed && icu.committed <= 20);
     assert.ok(Math.abs(icu.left + icu.spent - 20) < 1e-12);
-    assert.ok(icu.roundsLeft! > STEPS);
+    // The plan claims all of delta: nothing but its own rounds is left.
+    assert.equal(icu.roundsLeft, STEPS - 5);
+    assert.equal(icu.deltaLeft, 0);
     assert.ok(icu.spentRdp! >= icu.spent);
   }));
 
@@ -146,12 +149,23 @@ Deno.test("charges that are not awaited are written one after the other, and one
     assert.equal(stepsOf(again.spentEvent("icu")), 3);
   }));
 
-Deno.test("a ledger belongs to one site and one set of budgets", () =>
+Deno.test("a ledger belongs to one site, and its budgets must be valid", () =>
   withFile(async (path) => {
     await charged(path, 1);
     await assert.rejects(openLedger(path, { ...OPTIONS, site: "south" }), { code: "LedgerError" });
-    await assert.rejects(openLedger(path, small({ epsilon: 21 })), { code: "LedgerError" });
-    await assert.rejects(openLedger(path, small({ delta: 0 })), { code: "ConfigError" });
+    const invalid: Partial<LedgerBudget>[] = [
+      { delta: 0 },
+      { delta: NaN },
+      { epsilon: NaN },
+      { epsilon: Infinity },
+      { unit: "person" as "patient" },
+      { neighboring: "none" as "replace_one" },
+      { filter: { type: "odometer" } as unknown as { type: "signed_schedule" } },
+      { filter: { type: "renyi", order: 1.5 } },
+    ];
+    for (const budget of invalid) {
+      await assert.rejects(openLedger(path, small(budget)), { code: "ConfigError" });
+    }
     await assert.rejects(openLedger(path, { ...OPTIONS, budgets: [] }), { code: "ConfigError" });
     await assert.rejects(openLedger(`${path}/nowhere/ledger`, OPTIONS), { code: "LedgerError" });
   }));
@@ -203,6 +217,81 @@ Deno.test("a file of zeros after a power cut counts as a torn line", () =>
     using ledger = await openLedger(path, OPTIONS);
     assert.equal(ledger.status().tornLines, 1);
     assert.equal(stepsOf(ledger.spentEvent("icu")), 3);
+  }));
+
+Deno.test("an edited last line is damage too: power cuts shorten lines, they do not rewrite them", () =>
+  withFile(async (path) => {
+    const bytes = await charged(path, 3);
+    const text = new TextDecoder().decode(bytes);
+    const last = text.lastIndexOf("\n", text.length - 2) + 1;
+    for (const [from, to] of [['"round":2', '"round":9'], ['"sigma":2', '"sigma":8'], ["charge", "refund"]]) {
+      await Deno.writeTextFile(path, text.slice(0, last) + text.slice(last).replace(from, to));
+      await assert.rejects(openLedger(path, OPTIONS), { code: "LedgerError" }, `${from} to ${to}`);
+      await assert.rejects(readLedger(path), { code: "LedgerError" });
+    }
+  }));
+
+Deno.test("a file that is no ledger is never overwritten; the torn beginning of one is begun anew", () =>
+  withFile(async (path) => {
+    const first = (await charged(path, 1)).subarray(0);
+    const whole = new TextDecoder().decode(first);
+    const joined = whole.replaceAll("\n", " ");
+    for (const text of ['{"privateKey":"00"}', "notes", joined, "a\nb\n", `${whole.slice(0, 60)}\n`]) {
+      await Deno.writeTextFile(path, text);
+      await assert.rejects(openLedger(path, OPTIONS), { code: "LedgerError" });
+      assert.equal(await Deno.readTextFile(path), text);
+    }
+    for (
+      const text of ["", "{", whole.slice(0, 60), whole.slice(0, whole.indexOf("\n") - 5), "\0".repeat(99)]
+    ) {
+      await Deno.writeTextFile(path, text);
+      using ledger = await openLedger(path, OPTIONS);
+      assert.equal(ledger.head().sequence, 0);
+    }
+  }));
+
+Deno.test("a record that this version does not know is refused, not skipped", () =>
+  withFile(async (path) => {
+    await charged(path, 1);
+    const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
+    const { sequence, hash } = JSON.parse(lines[lines.length - 1]);
+    const body = { type: "surcharge", at: "2026", sequence: sequence + 1, previous: hash };
+    const sealed = { ...body, hash: createHash("sha256").update(canonicalJson(body)).digest("hex") };
+    await Deno.writeTextFile(path, [...lines, JSON.stringify(sealed), ""].join("\n"));
+    await assert.rejects(openLedger(path, OPTIONS), { code: "LedgerError", message: /does not know/ });
+    await assert.rejects(readLedger(path), { code: "LedgerError" });
+  }));
+
+Deno.test("a ledger that was moved away or replaced while open refuses to spend", () =>
+  withFile(async (path) => {
+    using ledger = await openLedger(path, OPTIONS);
+    await ledger.commit(COMMIT);
+    await Deno.rename(path, `${path}.old`);
+    await assert.rejects(ledger.charge({ planHash: PLAN_HASH, round: 0, charges }), { message: /moved/ });
+    await Deno.copyFile(`${path}.old`, path);
+    await assert.rejects(ledger.charge({ planHash: PLAN_HASH, round: 0, charges }), { message: /moved/ });
+    await Deno.rename(`${path}.old`, path);
+    await ledger.charge({ planHash: PLAN_HASH, round: 0, charges });
+  }));
+
+Deno.test("a commitment names each population once, and a charge all of its plan's, with a mechanism each", () =>
+  withFile(async (path) => {
+    const two = [...BUDGETS, { ...BUDGETS[0], population: "ecg" }];
+    using ledger = await openLedger(path, { ...OPTIONS, budgets: two });
+    const twice = { planHash: PLAN_HASH, schedules: [...SCHEDULES, ...SCHEDULES] };
+    await assert.rejects(ledger.commit(twice), { code: "LedgerError" });
+    await assert.rejects(ledger.commit({ planHash: PLAN_HASH, schedules: [] }), { code: "LedgerError" });
+    const both = [...SCHEDULES, { ...SCHEDULES[0], population: "ecg" }];
+    await ledger.commit({ planHash: PLAN_HASH, schedules: both });
+    const step = { planHash: PLAN_HASH, round: 0 };
+    const [icu, ecg] = [charges[0], { ...charges[0], population: "ecg" }];
+    await assert.rejects(ledger.charge({ ...step, charges: [icu] }), { message: /ecg/ });
+    await assert.rejects(ledger.charge({ ...step, charges: [icu, icu] }), { code: "LedgerError" });
+    const nothing: DpEvent = { type: "no_op" };
+    await assert.rejects(ledger.charge({ ...step, charges: [icu, { ...ecg, event: nothing }] }), {
+      code: "BudgetExceeded",
+    });
+    await ledger.charge({ ...step, charges: [ecg, icu] });
   }));
 
 Deno.test("one changed byte anywhere but in the last line is damage, and the ledger refuses to open", () =>

@@ -181,3 +181,10 @@ Deno.test("WordSource uses every byte once", () => {
   const expected = new Uint32Array(bytes.buffer);
   for (let i = 0; i < expected.length; i++) assert.equal(words.word(), expected[i]);
 });
+
+Deno.test("a source that gives too few bytes is refused: zeros would be noise that everybody knows", () => {
+  for (const length of [0, 1, 32_767]) {
+    assert.throws(() => new WordSource(() => new Uint8Array(length)).word(), { code: "InternalError" });
+    assert.throws(() => poissonSample([1, 2], 0.5, () => new Uint8Array(length)), { code: "InternalError" });
+  }
+});

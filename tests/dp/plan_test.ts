@@ -17,6 +17,7 @@ import {
   viewGuarantees,
   viewNoiseMultiplier,
 } from "../../src/dp/mod.ts";
+import { worstLegalSplit } from "../../src/secure_agg/mod.ts";
 import { seededBytes } from "./_helpers.ts";
 
 const REQUEST: DpPlanRequest = {
@@ -136,10 +137,43 @@ Deno.test("createPlan() refuses numbers that do not go together, each with its r
   refused({ setsAreDisjoint: undefined as unknown as boolean }, "invalid_field");
 });
 
-Deno.test("the ring refusal names the bits that are needed and what to do", () => {
+Deno.test("the ring refusal names the bits that are needed and three ways out", () => {
   assert.throws(() => createPlan({ ...REQUEST, maxUnitsPerStep: 2 ** 25 }), {
-    message: /42 bits.*at most 32 bits.*sampling rate.*coordinates.*noise multiplier/,
+    message: /42 bits.*at most 32 bits.*maxUnitsPerStep.*or release fewer parameters.*or lower the noise/,
   });
+});
+
+Deno.test("no site's vector leaves its share of the ring, however large its sum, and no sum wraps around", () => {
+  for (const n of [2, 3, 4, 17, 64]) {
+    const plan = createPlan({ ...REQUEST, cohort: { n, nMin: n, colluders: 1 }, maxUnitsPerStep: 1000 });
+    const { coordinateLimit } = plan.encoding;
+    // What secure aggregation lets one of n sites submit.
+    const bound = Math.floor((2 ** 31 - 1) / n);
+    assert.ok(coordinateLimit + 16 * plan.noise.shareStddev <= bound, `${n} sites`);
+    assert.ok(n * coordinateLimit >= 1000 * plan.encoding.scale, "the units of a step fit");
+    for (const size of [1e6, -1e6, 1e300, -1e300]) {
+      const ring = encodeUpdate(plan, new Float64Array(400).fill(size), seededBytes(n));
+      assert.ok(ring.every((x) => Math.abs(x | 0) <= bound), `${size} at one of ${n} sites`);
+    }
+  }
+  // The noise alone leaves no room: refused when the plan is made, not when a site encodes.
+  refused({ cohort: { n: 64, nMin: 3, colluders: 2 }, target: { noiseMultiplier: 2000 } }, "ring_overflow");
+  // Up to 64 sites, the units of a step fit in full up to the last one.
+  const limit = (maxUnitsPerStep: number) =>
+    createPlan({ ...REQUEST, cohort: { n: 64, nMin: 50, colluders: 1 }, maxUnitsPerStep });
+  let [low, high] = [1, 2 ** 20];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    try {
+      limit(middle);
+      low = middle;
+    } catch {
+      high = middle;
+    }
+  }
+  const { encoding, noise } = limit(low);
+  const total = (units: number) => units * encoding.scale + 64 * 16 * noise.shareStddev;
+  assert.ok(total(low) <= 2 ** 31 - 1 && total(low + 1) > 2 ** 31 - 1 - 64 * 2);
 });
 
 Deno.test("sensitivity charges clip, float error and the rounding of sums", () => {
@@ -183,6 +217,8 @@ Deno.test("honestShares() follows the worst split of the default profile", () =>
           // of them.
           const removable = Math.floor(((n - c) * (n - nMin)) / (t - c));
           assert.ok(shares <= n - c - removable && shares >= 1);
+          // Secure aggregation counts the same by itself.
+          if (t <= nMin) assert.equal(shares, worstLegalSplit({ n, nMin, threshold: t, colluders: c }));
           assert.ok(shares <= honestShares({ n, nMin, colluders: c }, { type: "strict" }) + (n - nMin));
         }
       }

@@ -9,23 +9,25 @@ import {
   renderMarkdown,
   renderTerminal,
 } from "../../src/dp/mod.ts";
+import { probability, probabilityUpper } from "../../src/dp/report/format.ts";
 
-/** A report of two sites, one of which stopped early. */
+const plan = createPlan({
+  populations: [
+    { name: "icu", unit: "patient", samplingRate: 0.05, maxGradNorm: 1 },
+    { name: "ecg", unit: "record", samplingRate: 0.02, maxGradNorm: 1 },
+  ],
+  setsAreDisjoint: true,
+  neighboring: "add_or_remove_one",
+  steps: 20,
+  dimension: 100,
+  cohort: { n: 4, nMin: 3, colluders: 1 },
+  maxUnitsPerStep: 100,
+  delta: 1e-5,
+  target: { noiseMultiplier: 1.2 },
+});
+
+/** A report of two sites whose budgets were raised, and which stopped early. */
 async function sample(): Promise<PrivacyReport> {
-  const plan = createPlan({
-    populations: [
-      { name: "icu", unit: "patient", samplingRate: 0.05, maxGradNorm: 1 },
-      { name: "ecg", unit: "record", samplingRate: 0.02, maxGradNorm: 1 },
-    ],
-    setsAreDisjoint: true,
-    neighboring: "add_or_remove_one",
-    steps: 20,
-    dimension: 100,
-    cohort: { n: 4, nMin: 3, colluders: 1 },
-    maxUnitsPerStep: 100,
-    delta: 1e-5,
-    target: { noiseMultiplier: 1.2 },
-  });
   const folder = await Deno.makeTempDir();
   const hash = planHash(plan);
   const ledgers = [];
@@ -35,10 +37,12 @@ async function sample(): Promise<PrivacyReport> {
       unit: p.unit,
       neighboring: plan.request.neighboring,
       epsilon: 8,
-      delta: 1e-5,
+      delta: 4e-5,
     }));
+    const smaller = budgets.map((b) => ({ ...b, epsilon: 6 }));
+    (await openLedger(`${folder}/${site.slice(0, 3)}.jsonl`, { site, budgets: smaller })).close();
     using ledger = await openLedger(`${folder}/${site.slice(0, 3)}.jsonl`, { site, budgets });
-    await ledger.commit({ planHash: hash, schedules: plan.events });
+    await ledger.commit({ planHash: hash, schedules: plan.events, delta: plan.request.delta });
     for (let round = 0; round < 10; round++) {
       await ledger.charge({
         planHash: hash,
@@ -57,6 +61,8 @@ async function sample(): Promise<PrivacyReport> {
     audits: [{
       population: "ecg",
       epsilonLower: 0.412,
+      epsilonLowerSteinke: 0.3019,
+      power: 0.98,
       epsilonUpper: 1.2,
       delta: 1e-5,
       confidence: 0.95,
@@ -99,7 +105,50 @@ Deno.test("the coalition's epsilon in the report is what the ledger charged", ()
   const view = report.views.find((v) =>
     v.population === "icu" && v.view === "coalition" && v.survivors === 3
   )!;
-  assert.ok(Math.abs(view.epsilon - report.sites[0].rows[0].spent) < 1e-9);
+  const [{ spent, delta, deltaLeft }] = report.sites[0].rows;
+  assert.ok(Math.abs(view.epsilon - spent) < 1e-9);
+  assert.deepEqual([delta, Number(deltaLeft.toPrecision(6))], [4e-5, 3e-5]);
+});
+
+Deno.test("changes of budgets and the delta that is left are in every rendering", () => {
+  assert.equal(report.sites[0].budgetChanges.length, 2);
+  for (const text of [renderTerminal(report), renderMarkdown(report), renderHtml(report)]) {
+    assert.match(text, /Changes of budgets/);
+    assert.match(text, /ε 6, δ 4e-5/);
+    assert.match(text, /ε 8, δ 4e-5/);
+    assert.match(text, /Budgets were changed after a ledger was opened \(4 changes/);
+    assert.match(text, /3e-5/);
+  }
+});
+
+Deno.test("an audit's bounds, power and verdict are printed, and a refutation cannot be overlooked", () => {
+  const passed = renderTerminal(report);
+  assert.match(passed, /0\.412 \(95\.0 %\) +0\.301 \(95\.0 %\) +1\.200 .* 0\.98 +not refuted/);
+  assert.match(passed, /does not contradict the claim/);
+  const audits = report.audits.map((a) => ({ ...a, pValue: 0.00042 }));
+  const failed = buildReport({
+    title: "t",
+    generatedAt: "now",
+    ledgers: [],
+    audits,
+    unaccounted: [],
+    groups: [],
+  });
+  for (const text of [renderTerminal(failed), renderMarkdown(failed), renderHtml(failed)]) {
+    assert.match(text, /REFUTES the claim \(p = 4\.2e-4\): do not release anything/);
+  }
+});
+
+Deno.test("small probabilities are printed with their digits, and upper bounds never below themselves", () => {
+  for (
+    const [value, shown] of [[1.4e-5, "1.4e-5"], [2.5e-6, "2.5e-6"], [0, "0"], [0.0421, "0.0421"]] as const
+  ) {
+    assert.equal(probability(value), shown);
+  }
+  for (const value of [1e-5, 1.2344e-5, 1.2346e-5, 9.9999e-7, 0.00123456]) {
+    const shown = Number(probabilityUpper(value));
+    assert.ok(shown >= value && shown <= value * 1.012, `${value}: ${shown}`);
+  }
 });
 
 Deno.test("the page is self-contained, escaped, titled and described for people who do not see it", () => {
@@ -114,7 +163,7 @@ Deno.test("the page is self-contained, escaped, titled and described for people 
   const figures = html.match(/<svg [^>]*role="img" aria-labelledby="[^"]+"/g) ?? [];
   assert.equal(figures.length, 2);
   for (const [, id] of html.matchAll(/aria-labelledby="(\S+) /g)) assert.ok(html.includes(`id="${id}"`));
-  assert.equal((html.match(/<table>/g) ?? []).length, (html.match(/<thead>/g) ?? []).length);
+  assert.equal((html.match(/<table[ >]/g) ?? []).length, (html.match(/<thead>/g) ?? []).length);
   assert.doesNotMatch(html, /NaN|undefined|Infinity/);
 });
 

@@ -31,9 +31,7 @@ export interface AccountingOptions {
 export interface NumericSlack {
   /** Mass cut from the tails, already added to delta. */
   readonly tailMass: number;
-  /**
-   * Size of the rounding noise of the Fourier transform, raised to zero and so on the safe side on average.
-   */
+  /** Size of the rounding noise of the Fourier transform, charged to delta. */
   readonly transformNoise: number;
   /** Mass at infinity of the composition, the tails included. */
   readonly infinityMass: number;
@@ -68,7 +66,8 @@ export function epsilonAt(event: DpEvent, delta: number, options: AccountingOpti
     everything: Infinity,
     gaussian: (mu) => gaussianEpsilon(mu, delta),
     rdp: (e) => rdpEpsilonOf(e, delta, options.neighboring),
-    pld: (loss) => epsilonOfLoss(loss, delta),
+    // The rounding of the transform is charged to delta, so that it cannot lower the bound.
+    pld: ({ loss, transformNoise }) => epsilonOfLoss(loss, Math.max(0, delta - transformNoise)),
     answer: (epsilon) => ({ epsilon, delta }),
   });
   if (result.slack !== undefined && result.slack.transformNoise > delta / 2) {
@@ -92,7 +91,7 @@ export function deltaAt(event: DpEvent, epsilon: number, options: AccountingOpti
     everything: 1,
     gaussian: (mu) => gaussianDelta(mu, epsilon),
     rdp: (e) => rdpDeltaOf(e, epsilon, options.neighboring),
-    pld: (loss) => deltaOfLoss(loss, epsilon),
+    pld: ({ loss, transformNoise }) => Math.min(1, deltaOfLoss(loss, epsilon) + transformNoise),
     answer: (delta) => ({ epsilon, delta }),
   });
 }
@@ -103,7 +102,7 @@ interface Question {
   readonly everything: number;
   gaussian(mu: number): number;
   rdp(event: DpEvent): RdpResult;
-  pld(loss: PldResult["remove"]["loss"]): number;
+  pld(composed: PldResult["remove"]): number;
   answer(value: number): { epsilon: number; delta: number };
 }
 
@@ -136,8 +135,8 @@ function bound(raw: DpEvent, options: AccountingOptions, question: Question): Pr
 }
 
 function pldAnswer(result: PldResult, question: Question): Omit<PrivacyBound, "accountant" | "neighboring"> {
-  const remove = question.pld(result.remove.loss);
-  const add = result.add === undefined ? 0 : question.pld(result.add.loss);
+  const remove = question.pld(result.remove);
+  const add = result.add === undefined ? 0 : question.pld(result.add);
   const side = result.add !== undefined && add > remove ? result.add : result.remove;
   return {
     ...question.answer(Math.max(remove, add)),

@@ -24,7 +24,6 @@ export class RenyiFilter {
   readonly #budget: FilterBudget;
   readonly #costs = new Map<string, number>();
   #spent = 0;
-  #extraDelta = 0;
 
   /**
    * Starts with nothing spent.
@@ -43,11 +42,13 @@ export class RenyiFilter {
     this.#budget = budget;
   }
 
-  /** Epsilon after one more event. */
+  /**
+   * Epsilon after one more event; Infinity for one that may fail altogether with some probability, since delta may
+   * not be traded for divergence along the way.
+   */
   epsilonAfter(event: DpEvent): number {
     const { order, delta } = this.#budget;
-    const left = delta - this.#extraDelta - this.#failure(event);
-    return left > 0 ? rdpEpsilon(order, this.#spent + this.#cost(event), left) : Infinity;
+    return rdpEpsilon(order, this.#spent + this.#cost(event), delta);
   }
 
   /** Epsilon of what was spent; at the fixed order, so 0 events already cost the conversion. */
@@ -62,7 +63,6 @@ export class RenyiFilter {
 
   /** Spends without asking: for replaying what was already released. */
   force(event: DpEvent): void {
-    this.#extraDelta += this.#failure(event);
     this.#spent += this.#cost(event);
   }
 
@@ -83,14 +83,15 @@ export class RenyiFilter {
 
   #cost(event: DpEvent): number {
     const key = JSON.stringify(event);
-    const known = this.#costs.get(key) ?? composedRdp(event, this.#budget.neighboring).at(this.#budget.order);
+    const known = this.#costs.get(key) ?? this.#divergence(event);
     if (this.#costs.size > 1000) this.#costs.clear();
     this.#costs.set(key, known);
     return known;
   }
 
-  #failure(event: DpEvent): number {
-    return composedRdp(event, this.#budget.neighboring).extraDelta;
+  #divergence(event: DpEvent): number {
+    const curve = composedRdp(event, this.#budget.neighboring);
+    return curve.extraDelta > 0 ? Infinity : curve.at(this.#budget.order);
   }
 }
 

@@ -9,6 +9,7 @@
  *
  * @module
  */
+export { SMALLEST_DELTA } from "./_arguments.ts";
 export { deltaAt, epsilonAt } from "./bounds.ts";
 export type { Accountant, AccountingOptions, NumericSlack, PrivacyBound } from "./bounds.ts";
 export { calibrateNoiseMultiplier, maxSteps } from "./calibrate.ts";

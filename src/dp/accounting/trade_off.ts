@@ -1,5 +1,5 @@
 import { type DpEvent, flattenEvent, parseEvent } from "../events/mod.ts";
-import { composePld, deltaOfLoss } from "../pld/mod.ts";
+import { type ComposedLoss, composePld, deltaOfLoss } from "../pld/mod.ts";
 import type { AccountingOptions } from "./bounds.ts";
 import { checkEpsilon, checkInterval, checkNeighboring } from "./_arguments.ts";
 
@@ -9,6 +9,10 @@ export interface PrivacyCurvePoint {
   readonly epsilon: number;
   /** Upper bound on delta at it, by PLD. */
   readonly delta: number;
+}
+
+function at({ loss, transformNoise }: ComposedLoss, epsilon: number): number {
+  return deltaOfLoss(loss, epsilon) + transformNoise;
 }
 
 /** The curve delta(epsilon) at several epsilons, for the price of one composition. */
@@ -28,10 +32,7 @@ export function privacyCurve(
   const { remove, add } = composePld(parts, options.neighboring, options.gridInterval);
   return epsilons.map((epsilon) => ({
     epsilon,
-    delta: Math.max(
-      deltaOfLoss(remove.loss, epsilon),
-      add === undefined ? 0 : deltaOfLoss(add.loss, epsilon),
-    ),
+    delta: Math.min(1, Math.max(at(remove, epsilon), add === undefined ? 0 : at(add, epsilon))),
   }));
 }
 

@@ -1,13 +1,10 @@
 import { FedKimError } from "../../formats/errors.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../../formats/random_bytes.ts";
 import { WordSource } from "../noise/mod.ts";
-import type { AuditSummary } from "../report/mod.ts";
+import { type AuditSummary, REFUTED } from "../report/mod.ts";
 import type { GuessCounts } from "./counts.ts";
 import { type ClaimedCurve, fdpEpsilon, fdpPValue } from "./fdp.ts";
 import { oneRunEpsilon } from "./one_run.ts";
-
-/** A p-value below this refutes the claim: the implementation is not what the accounting says. */
-export const REFUTED = 0.001;
 
 /** What an audit needs to know. */
 export interface AuditOptions {
@@ -30,6 +27,8 @@ export interface AuditOptions {
   readonly delta: number;
   /** One minus the confidence of the lower bound; default 0.05. */
   readonly significance?: number;
+  /** Chance that this audit catches a build with half the noise, for the report (`auditPower`). */
+  readonly power?: number;
   /** For the coins; the CSPRNG by default. */
   readonly randomBytes?: RandomBytes;
 }
@@ -38,8 +37,6 @@ export interface AuditOptions {
 export interface AuditResult extends AuditSummary {
   /** True where the claim is refuted at p < 0.001. */
   readonly refuted: boolean;
-  /** The weaker lower bound that assumes nothing but (epsilon, delta). */
-  readonly epsilonLowerSteinke: number;
 }
 
 /** Fair coins for the canaries. */
@@ -87,6 +84,7 @@ export async function runAudit(options: AuditOptions): Promise<AuditResult> {
     delta,
     confidence: 1 - significance,
     pValue,
+    ...(options.power === undefined ? {} : { power: options.power }),
     refuted: pValue < REFUTED,
   };
 }

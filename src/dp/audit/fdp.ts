@@ -1,4 +1,4 @@
-import { gaussianDelta, type PrivacyCurvePoint, tradeOff } from "../accounting/mod.ts";
+import { gaussianDelta, type PrivacyCurvePoint } from "../accounting/mod.ts";
 import { bisect, normalCdf, normalQuantile } from "../numerics/mod.ts";
 import { checkCounts, checkSignificance, type GuessCounts, largestRejected } from "./counts.ts";
 
@@ -16,11 +16,20 @@ export function gaussianClaim(mu: number): ClaimedCurve {
   };
 }
 
-/** The claim made by an accountant's curve delta(epsilon). */
+/**
+ * The claim made by an accountant's curve delta(epsilon). Every point says f(x) >= 1 - delta - e^eps x and
+ * f(x) >= e^-eps (1 - delta - x); solved for the least x with f(x) <= 1 - power, and the worst taken.
+ */
 export function curveClaim(curve: readonly PrivacyCurvePoint[]): ClaimedCurve {
   return (power) => {
     if (power <= 0) return 0;
-    return power >= 1 ? 1 : bisect(0, 1, 1e-15, (rate) => 1 - tradeOff(curve, rate) >= power)[0];
+    let rate = 0;
+    for (const { epsilon, delta } of curve) {
+      const steep = (power - delta) * Math.exp(-epsilon);
+      const flat = 1 - delta - (1 - power) * Math.exp(epsilon);
+      rate = Math.max(rate, steep, flat);
+    }
+    return Math.min(1, rate);
   };
 }
 

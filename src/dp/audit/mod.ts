@@ -10,9 +10,10 @@
  *
  * @module
  */
-export { designAudit } from "./design.ts";
-export type { AuditDesign } from "./design.ts";
-export { drawInclusion, guessFromScores, REFUTED, runAudit } from "./canaries.ts";
+export { accountedClaim, designAudit } from "./design.ts";
+export type { AuditDesign, AuditRequest } from "./design.ts";
+export { drawInclusion, guessFromScores, runAudit } from "./canaries.ts";
+export { REFUTED } from "../report/mod.ts";
 export type { AuditOptions, AuditResult } from "./canaries.ts";
 export type { GuessCounts } from "./counts.ts";
 export { curveClaim, fdpEpsilon, fdpPValue, fdpRejects, gaussianClaim } from "./fdp.ts";

@@ -1,4 +1,5 @@
-import { guessFromScores, REFUTED } from "./canaries.ts";
+import { REFUTED } from "../report/mod.ts";
+import { guessFromScores } from "./canaries.ts";
 import { type ClaimedCurve, fdpRejects } from "./fdp.ts";
 
 /** An audit design whose power is asked for. */

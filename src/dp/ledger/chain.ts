@@ -31,17 +31,22 @@ export interface ChainContent {
   readonly unterminated: boolean;
 }
 
-/** A line as a record with a valid hash of its own, or undefined where it is none. */
-function readRecord(line: Uint8Array): LedgerRecord | undefined {
+/**
+ * A line as a record, or undefined where it is no JSON, as a write that was cut short leaves it.
+ * @param position number of records before it, for the error
+ * @throws FedKimError LedgerError (`damaged`) for a whole record with another hash: no power cut writes that
+ */
+function readRecord(line: Uint8Array, position: number): LedgerRecord | undefined {
   let record: LedgerRecord;
   try {
     record = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
   } catch {
     return undefined;
   }
-  if (typeof record !== "object" || record === null) return undefined;
+  if (typeof record !== "object" || record === null) throw damaged(position);
   const { hash, ...rest } = record;
-  return hash === sha256(canonicalJson(rest)) ? record : undefined;
+  if (hash !== sha256(canonicalJson(rest))) throw damaged(position);
+  return record;
 }
 
 /**
@@ -62,7 +67,7 @@ export function readChain(bytes: Uint8Array): ChainContent {
     const end = unterminated ? bytes.length : feed;
     const line = bytes.subarray(start, end);
     start = end + 1;
-    const record = readRecord(line);
+    const record = readRecord(line, records.length);
     if (record === undefined) {
       torn.push(tornLine(line));
       continue;

@@ -1,11 +1,12 @@
 import { type DpEvent, parseEvent } from "../events/mod.ts";
 import type { Balance } from "./balance.ts";
 import { sealRecord } from "./chain.ts";
-import { ledgerError, overBudget } from "./_errors.ts";
+import { ledgerError, refusedPlan } from "./_errors.ts";
 import { type LedgerStatus, statusOf } from "./status.ts";
 import type {
   Affordability,
   Commitment,
+  LedgerBudget,
   LedgerHead,
   LedgerRecord,
   RecordBody,
@@ -15,6 +16,7 @@ import type {
 
 /** A site's open privacy ledger: the only way to spend, and it says no. Made by `openLedger`. */
 export class Ledger {
+  readonly #path: string;
   readonly #file: Deno.FsFile;
   readonly #balance: Balance;
   readonly #records: LedgerRecord[];
@@ -23,7 +25,8 @@ export class Ledger {
   #queue: Promise<unknown> = Promise.resolve();
 
   /** For `openLedger` only: takes over a locked file and what was replayed from it. */
-  constructor(file: Deno.FsFile, balance: Balance, records: LedgerRecord[], now: () => Date) {
+  constructor(path: string, file: Deno.FsFile, balance: Balance, records: LedgerRecord[], now: () => Date) {
+    this.#path = path;
     this.#file = file;
     this.#balance = balance;
     this.#records = records;
@@ -47,6 +50,15 @@ export class Ledger {
   }
 
   async #commit(commitment: Commitment): Promise<LedgerHead> {
+    const names = commitment.schedules.map(({ population }) => population);
+    if (names.length === 0 || new Set(names).size !== names.length) {
+      throw ledgerError(
+        "invalid_commitment",
+        "A plan commits one schedule for each of its populations.",
+        names.join(", ") || "no population",
+        "name every population that the plan charges once",
+      );
+    }
     const schedules = commitment.schedules.map(({ population, schedule }) => ({
       population,
       schedule: parseEvent(schedule),
@@ -65,12 +77,7 @@ export class Ledger {
       );
     }
     const over = this.wouldExceed(commitment).populations.find((p) => p.exceeds);
-    if (over !== undefined) {
-      throw overBudget(
-        `epsilon ${over.epsilon.toPrecision(5)} at delta ${over.delta} for ${over.population}`,
-        `at most epsilon ${over.budget}, and a share of delta that no other plan has claimed`,
-      );
-    }
+    if (over !== undefined) throw refusedPlan(over);
     return await this.#add({
       type: "commit",
       planHash: commitment.planHash,
@@ -153,6 +160,7 @@ export class Ledger {
     if (this.#state !== "open") {
       throw ledgerError(this.#state, "The privacy ledger is not open.", this.#state, "open it again");
     }
+    await this.#requireOwnPlace();
     try {
       this.#state = "broken";
       let written = 0;
@@ -169,6 +177,12 @@ export class Ledger {
     }
   }
 
+  /** For `openLedger` only: makes these budgets hold from now on, by a record where they differ. */
+  async changeBudgets(budgets: readonly Required<LedgerBudget>[]): Promise<void> {
+    const changes = this.#balance.budgetChanges(budgets);
+    if (changes.length > 0) await this.#add({ type: "budget", changes, at: this.#now().toISOString() });
+  }
+
   /** For `openLedger` only: counts lines that a power cut tore. */
   async recordTorn(lines: readonly TornLine[]): Promise<void> {
     const charges = [...this.#balance.populations].map(([population, balance]) => ({
@@ -176,6 +190,18 @@ export class Ledger {
       event: balance.possibleTornCharge(lines.length),
     })).filter(({ event }) => event.type !== "no_op");
     await this.#add({ type: "torn", lines, charges, at: this.#now().toISOString() });
+  }
+
+  /** A file that was moved away is no longer the one that the next process will open and lock. */
+  async #requireOwnPlace(): Promise<void> {
+    const [own, there] = await Promise.all([this.#file.stat(), Deno.stat(this.#path).catch(() => undefined)]);
+    if (there?.ino === own.ino && there.dev === own.dev) return;
+    throw ledgerError(
+      "moved",
+      "The privacy ledger was moved or replaced while it was open.",
+      this.#path,
+      "stop every process that uses it, put the newest copy back and open it again",
+    );
   }
 
   /** One check-and-write at a time: calls that are not awaited wait here. */

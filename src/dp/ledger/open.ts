@@ -1,12 +1,15 @@
 import { dirname } from "node:path";
 import { FedKimError } from "../../formats/errors.ts";
-import { canonicalJson } from "../events/mod.ts";
+import { SMALLEST_DELTA } from "../accounting/mod.ts";
 import { Balance } from "./balance.ts";
 import { type ChainContent, readChain, sealRecord } from "./chain.ts";
 import { ledgerError } from "./_errors.ts";
 import { Ledger } from "./ledger.ts";
 import { type LedgerStatus, statusOf } from "./status.ts";
 import type { LedgerBudget, LedgerRecord } from "./types.ts";
+
+/** How every ledger file begins. */
+const OPENING = '{"type":"open","format":"fedkim-ledger/1",';
 
 /** How a ledger is opened. */
 export interface LedgerOptions {
@@ -18,44 +21,70 @@ export interface LedgerOptions {
   readonly now?: () => Date;
 }
 
+/** Checks budgets and fills in their filters. */
 function complete(budgets: readonly LedgerBudget[]): Required<LedgerBudget>[] {
   const names = new Set(budgets.map((b) => b.population));
-  const fine = budgets.length > 0 && names.size === budgets.length && budgets.every((b) => {
-    const order = b.filter?.type === "renyi" ? b.filter.order : 2;
-    return typeof b.population === "string" && b.population.length > 0 && b.epsilon > 0 &&
-      b.epsilon <= 1e4 && b.delta >= 1e-13 && b.delta < 1 && Number.isSafeInteger(order) && order >= 2;
-  });
-  if (!fine) {
+  if (budgets.length === 0 || names.size !== budgets.length || !budgets.every(isBudget)) {
     throw new FedKimError("ConfigError", "The budgets of the privacy ledger are not valid.", {
       found: `${budgets.length} budgets`,
-      needed: "one per population, epsilon in (0, 10000], delta in [1e-13, 1), integer Renyi order from 2",
+      needed: "one per population, with a known unit, relation and filter, epsilon in (0, 10000], delta in " +
+        "[1e-13, 1), integer Renyi order from 2",
     });
   }
-  return budgets.map((b) => ({ ...b, filter: b.filter ?? { type: "signed_schedule" } }));
+  return budgets.map(({ population, unit, neighboring, epsilon, delta, filter }) => ({
+    population,
+    unit,
+    neighboring,
+    epsilon,
+    delta,
+    filter: filter?.type === "renyi" ? { type: "renyi", order: filter.order } : { type: "signed_schedule" },
+  }));
+}
+
+function isBudget({ population, unit, neighboring, epsilon, delta, filter }: LedgerBudget): boolean {
+  const known = filter === undefined || filter.type === "signed_schedule" ||
+    (filter.type === "renyi" && Number.isSafeInteger(filter.order) && filter.order >= 2);
+  return typeof population === "string" && population.length > 0 && known &&
+    ["patient", "record", "image", "site"].includes(unit) &&
+    ["add_or_remove_one", "replace_one", "replace_special"].includes(neighboring) &&
+    epsilon > 0 && epsilon <= 1e4 && delta >= SMALLEST_DELTA && delta < 1;
 }
 
 /** Replays verified records. */
 function replay(content: ChainContent): { balance: Balance; open: LedgerRecord & { type: "open" } } {
   const open = content.records[0];
   if (open?.type !== "open" || open.format !== "fedkim-ledger/1") {
-    throw ledgerError(
-      "damaged",
-      "The privacy ledger has no valid first record.",
-      "another kind of file",
-      "check the path",
-    );
+    throw notALedger();
   }
   const balance = new Balance(open.budgets);
   for (const record of content.records) balance.apply(record);
   return { balance, open };
 }
 
+function notALedger(): FedKimError {
+  return ledgerError(
+    "damaged",
+    "The privacy ledger has no valid first record.",
+    "another kind of file",
+    "check the path",
+  );
+}
+
+/** True for an empty file and for what a power cut may leave of a first record: the beginning of it, or zeros. */
+function isTornOpening(bytes: Uint8Array): boolean {
+  if (bytes.includes(10)) return false;
+  if (bytes.every((byte) => byte === 0)) return true;
+  const text = new TextDecoder().decode(bytes);
+  return (text.startsWith(OPENING) || OPENING.startsWith(text)) && !text.includes('"planHash"');
+}
+
 /**
  * Opens a site's ledger, or creates it. The file is locked against a second process until `close()`,
  * replayed and verified. A last line that was torn by a power cut is kept as evidence, reported in the
- * status and counted as spent.
+ * status and counted as spent. Budgets that differ from those of the file are recorded in it and hold from
+ * then on; what was spent stays spent.
  * @param path the file; its folder must exist
- * @throws FedKimError LedgerError: `locked`, `damaged`, `other_site`, `other_budgets`
+ * @throws FedKimError LedgerError: `locked`, `damaged`, `other_site`, `other_promise`
  */
 export async function openLedger(path: string, options: LedgerOptions): Promise<Ledger> {
   const budgets = complete(options.budgets);
@@ -70,13 +99,15 @@ export async function openLedger(path: string, options: LedgerOptions): Promise<
         "stop the other process; two of them cannot spend one budget",
       );
     }
-    const content = readChain(await Deno.readFile(path));
+    const bytes = await Deno.readFile(path);
+    const content = readChain(bytes);
     if (content.records.length === 0) {
-      // Nothing but a torn first record can be here: no plan was committed, so nothing was spent.
+      // Nothing but a torn first record may be here: then no plan was committed, and nothing was spent.
+      if (!isTornOpening(bytes)) throw notALedger();
       await file.truncate(0);
       const body = { type: "open", format: "fedkim-ledger/1", site: options.site, budgets } as const;
       const record = sealRecord({ ...body, at: now().toISOString() }, undefined);
-      const ledger = new Ledger(file, new Balance(budgets), [], now);
+      const ledger = new Ledger(path, file, new Balance(budgets), [], now);
       await ledger.append(record);
       await syncFolder(path);
       return ledger;
@@ -90,17 +121,10 @@ export async function openLedger(path: string, options: LedgerOptions): Promise<
         "use its own",
       );
     }
-    if (canonicalJson(open.budgets) !== canonicalJson(budgets)) {
-      throw ledgerError(
-        "other_budgets",
-        "This privacy ledger was opened with other budgets.",
-        open.budgets.map((b) => `${b.population}: epsilon ${b.epsilon}, delta ${b.delta}`).join("; "),
-        "use these budgets; a new budget needs a new agreement and a new ledger",
-      );
-    }
-    const ledger = new Ledger(file, balance, [...content.records], now);
+    const ledger = new Ledger(path, file, balance, [...content.records], now);
     if (content.unterminated) await ledger.appendBytes(new Uint8Array([10]));
     if (content.torn.length > 0) await ledger.recordTorn(content.torn);
+    await ledger.changeBudgets(budgets);
     return ledger;
   } catch (error) {
     file.close();

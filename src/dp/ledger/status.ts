@@ -1,26 +1,31 @@
 import { FedKimError } from "../../formats/errors.ts";
-import { type Accountant, epsilonAt, maxSteps } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
-import type { Balance, PopulationBalance } from "./balance.ts";
-import type { LedgerBudget, LedgerHead, LedgerRecord } from "./types.ts";
+import type { Balance } from "./balance.ts";
+import type { PopulationBalance } from "./population_balance.ts";
+import type { BudgetChange, LedgerBudget, LedgerHead, LedgerRecord } from "./types.ts";
 
 /** Budget, spending and forecast of one population. */
 export interface PopulationStatus {
-  /** The budget. */
+  /** The budget that holds now. */
   readonly budget: Required<LedgerBudget>;
-  /** Epsilon of everything charged, by PLD. */
+  /**
+   * Epsilon of everything charged: by PLD for each plan at its share of delta, the sum over plans, or by the filter
+   * where there is one.
+   */
   readonly spent: number;
   /** The same by RDP; absent where the Renyi accountant has no bound. */
   readonly spentRdp?: number;
-  /** Epsilon of everything that accepted plans may ever charge, by PLD. */
+  /** Epsilon of everything that accepted plans may ever charge, by the same rule as `spent`. */
   readonly committed: number;
   /** Budget minus spent, at least 0. */
   readonly left: number;
+  /** Delta that no accepted plan has claimed: without any, no further plan fits a signed-schedule budget. */
+  readonly deltaLeft: number;
   /** Charged steps. */
   readonly rounds: number;
   /**
-   * Steps like the last one that the budget still covers beyond those charged; absent before the first
-   * charge.
+   * Steps like the last one that can still be charged: what accepted plans have left, and one more plan with all that
+   * is unclaimed. Absent before the first charge.
    */
   readonly roundsLeft?: number;
   /** Everything charged, as an event. */
@@ -43,15 +48,16 @@ export interface LedgerStatus {
   readonly tornLines: number;
   /** Hashes of the plans accepted. */
   readonly plans: readonly string[];
+  /** Every budget that was added or changed after the ledger was opened for the first time. */
+  readonly budgetChanges: readonly (BudgetChange & {
+    /** When, ISO time stamp. */
+    readonly at: string;
+  })[];
 }
 
-function epsilonOf(event: DpEvent, budget: LedgerBudget, accountant: Accountant): number {
-  return epsilonAt(event, budget.delta, { neighboring: budget.neighboring, accountant }).epsilon;
-}
-
-function renyi(event: DpEvent, budget: LedgerBudget): Pick<PopulationStatus, "spentRdp"> {
+function renyi(balance: PopulationBalance): Pick<PopulationStatus, "spentRdp"> {
   try {
-    return { spentRdp: epsilonOf(event, budget, "rdp") };
+    return { spentRdp: balance.spentEpsilon("rdp") };
   } catch (error) {
     if (error instanceof FedKimError && error.code === "UnsupportedDpEvent") return {};
     throw error;
@@ -66,28 +72,19 @@ function populationStatus(balance: PopulationBalance, records: readonly LedgerRe
     for (const c of record.charges) if (c.population === budget.population) events.push(c.event);
   }
   const spentEvent = balance.spentEvent();
-  const spent = epsilonOf(spentEvent, budget, "pld");
+  const spent = balance.spentEpsilon();
   const last = events.at(-1);
   return {
     budget,
     spent,
-    ...renyi(spentEvent, budget),
-    committed: epsilonOf(balance.committedEvent(), budget, "pld"),
+    ...renyi(balance),
+    committed: balance.committedEpsilon(),
     left: Math.max(0, budget.epsilon - spent),
+    deltaLeft: balance.deltaLeft(),
     rounds: events.length,
     spentEvent,
-    ...(last === undefined ? {} : { lastEvent: last, roundsLeft: forecast(spentEvent, last, budget) }),
+    ...(last === undefined ? {} : { lastEvent: last, roundsLeft: balance.roundsLeft(last) }),
   };
-}
-
-/** Steps like `step` that fit into the budget after `spent`. */
-function forecast(spent: DpEvent, step: DpEvent, budget: LedgerBudget): number {
-  const { epsilon, delta, neighboring } = budget;
-  const eventOf = (steps: number): DpEvent => ({
-    type: "composed",
-    events: [spent, { type: "self_composed", event: step, count: steps }],
-  });
-  return maxSteps(eventOf, { epsilon, delta, neighboring, gridInterval: 1e-3 }, 1_000_000);
 }
 
 /** Status of replayed records. */
@@ -100,9 +97,13 @@ export function statusOf(
   const { sequence, hash } = records[records.length - 1];
   let tornLines = pendingTorn;
   const plans: string[] = [];
+  const budgetChanges: LedgerStatus["budgetChanges"][number][] = [];
   for (const record of records) {
     if (record.type === "torn") tornLines += record.lines.length;
     if (record.type === "commit") plans.push(record.planHash);
+    if (record.type === "budget") {
+      budgetChanges.push(...record.changes.map((change) => ({ ...change, at: record.at })));
+    }
   }
   return {
     site: open.site,
@@ -111,5 +112,6 @@ export function statusOf(
     populations: [...balance.populations.values()].map((p) => populationStatus(p, records)),
     tornLines,
     plans,
+    budgetChanges,
   };
 }

@@ -11,7 +11,7 @@ export type LedgerFilter =
   | { readonly type: "signed_schedule" }
   | { readonly type: "renyi"; readonly order: number };
 
-/** What one population of a site may spend, for ever. */
+/** What one population of a site may spend, over all plans. */
 export interface LedgerBudget {
   /** Name of the population. */
   readonly population: string;
@@ -41,7 +41,10 @@ export interface Commitment {
   readonly planHash: string;
   /** One schedule per population. */
   readonly schedules: readonly CommittedSchedule[];
-  /** Share of each population's delta that this plan uses; default: all that is left of it. */
+  /**
+   * Share of each population's delta that this plan uses, as a rule the plan's own delta; default: all that is left,
+   * so that no further plan fits a signed-schedule budget.
+   */
   readonly delta?: number;
 }
 
@@ -79,6 +82,16 @@ export interface TornLine {
   readonly sha256: string;
 }
 
+/** A budget that was added or changed after the ledger was opened; spending carries on. */
+export interface BudgetChange {
+  /** Name of the population. */
+  readonly population: string;
+  /** The budget until then; null where the population is new. */
+  readonly from: Required<LedgerBudget> | null;
+  /** The budget from then on. */
+  readonly to: Required<LedgerBudget>;
+}
+
 /** The body of a record, without its place in the chain. */
 export type RecordBody =
   | {
@@ -88,6 +101,7 @@ export type RecordBody =
     readonly budgets: readonly Required<LedgerBudget>[];
     readonly at: string;
   }
+  | { readonly type: "budget"; readonly changes: readonly BudgetChange[]; readonly at: string }
   | {
     readonly type: "commit";
     readonly planHash: string;
@@ -116,12 +130,18 @@ export type LedgerRecord = RecordBody & {
 export interface Affordability {
   /** Name of the population. */
   readonly population: string;
-  /** Epsilon after it, upper bound. */
+  /** Epsilon after it, upper bound; Infinity where its share of delta is not there. */
   readonly epsilon: number;
-  /** Delta after it. */
+  /** Delta claimed after it, its own share included. */
   readonly delta: number;
+  /** Its own share of delta. */
+  readonly share: number;
+  /** Delta that no plan has claimed before it. */
+  readonly deltaLeft: number;
   /** Epsilon of the budget. */
   readonly budget: number;
+  /** Delta of the budget. */
+  readonly budgetDelta: number;
   /** True where the budget would be exceeded. */
   readonly exceeds: boolean;
 }

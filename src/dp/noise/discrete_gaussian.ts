@@ -99,7 +99,8 @@ export class DiscreteGaussianSampler {
     const p = Math.exp((-offset * offset) / (2 * this.#variance)) * TWO32;
     const margin = p * MARGIN;
     if (first + 1 <= p - margin) return true;
-    if (first >= p + margin) return false;
+    // first = 0 is left to integers, since p may have underflowed to zero.
+    if (first > 0 && first >= p + margin) return false;
     const t = BigInt(this.#scale);
     const distance = BigInt(size) * t * this.#denominator - this.#numerator;
     const below = 2n * this.#numerator * this.#denominator * t * t;

@@ -1,3 +1,4 @@
+import { FedKimError } from "../../formats/errors.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../../formats/random_bytes.ts";
 
 /** Bytes fetched at a time: large enough that the cost of a call vanishes, small enough to stay in cache. */
@@ -33,7 +34,15 @@ export class WordSource {
   }
 
   #refill(): void {
-    new Uint8Array(this.#words.buffer).set(this.#randomBytes(BLOCK_BYTES));
+    const bytes = this.#randomBytes(BLOCK_BYTES);
+    // Too few bytes would leave zeros behind: noise that everybody knows.
+    if (bytes.length !== BLOCK_BYTES) {
+      throw new FedKimError("InternalError", "The source of random bytes failed; nothing is released.", {
+        found: `${bytes.length} bytes`,
+        needed: `${BLOCK_BYTES}`,
+      });
+    }
+    new Uint8Array(this.#words.buffer).set(bytes);
     this.#next = 0;
   }
 }

@@ -2,7 +2,7 @@ import { calibrateNoiseMultiplier, epsilonAt } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
 import { coinsEvent, coinsOf } from "./population_events.ts";
 import { need } from "./_refuse.ts";
-import { encodingOf, honestShares, noiseOf } from "./shares.ts";
+import { encodingOf, gridOf, honestShares, noiseOf } from "./shares.ts";
 import type { DpPlan, DpPlanRequest, PopulationEvents, PopulationGuarantee } from "./types.ts";
 import { completeRequest } from "./validate.ts";
 
@@ -48,8 +48,9 @@ export function createPlan(request: DpPlanRequest): DpPlan {
 
 /** The plan at a given noise multiplier; its guarantees are computed, not trusted. */
 export function planAt(request: Required<DpPlanRequest>, noiseMultiplier: number): DpPlan {
-  const encoding = encodingOf(request);
-  const noise = noiseOf(request, encoding, noiseMultiplier);
+  const grid = gridOf(request);
+  const noise = noiseOf(request, grid, noiseMultiplier);
+  const encoding = encodingOf(request, grid, noise);
   const { neighboring, delta, target } = request;
   const events: PopulationEvents[] = request.populations.map(({ name }) => {
     const step = coinsEvent(coinsOf(request, name), noiseMultiplier);

@@ -48,7 +48,10 @@ export interface DpPlanRequest {
   readonly cohort: DpCohort;
   /** Default strict. */
   readonly profile?: AggregationProfile;
-  /** Public bound on the units sampled over all sites in one step; only against overflow of the ring. */
+  /**
+   * Public bound on the units sampled over all sites in one step. It sizes the ring and is the server's divisor; more
+   * units cost accuracy (coordinates may saturate), never privacy.
+   */
   readonly maxUnitsPerStep: number;
   /** Delta of every guarantee. */
   readonly delta: number;
@@ -68,7 +71,10 @@ export interface DpEncoding {
   readonly rounding: "unbiased";
   /** Bits of the ring. */
   readonly ringBits: 32;
-  /** Coordinates saturate at this many grid units. */
+  /**
+   * A site's coordinates saturate at this many grid units, at most (2^31 - 1) / n less 16 standard deviations of the
+   * site's noise.
+   */
   readonly coordinateLimit: number;
 }
 

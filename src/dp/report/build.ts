@@ -22,6 +22,7 @@ function siteOf(status: LedgerStatus, audits: readonly AuditSummary[]): ReportSi
     head: status.head,
     since: status.since,
     tornLines: status.tornLines,
+    budgetChanges: status.budgetChanges,
     rows: status.populations.map((p) => {
       const audit = audits.find((a) => a.population === p.budget.population);
       return {
@@ -30,6 +31,7 @@ function siteOf(status: LedgerStatus, audits: readonly AuditSummary[]): ReportSi
         neighboring: p.budget.neighboring,
         budget: p.budget.epsilon,
         delta: p.budget.delta,
+        deltaLeft: p.deltaLeft,
         spent: p.spent,
         ...(p.spentRdp === undefined ? {} : { spentRdp: p.spentRdp }),
         left: p.left,
@@ -84,14 +86,13 @@ export function buildReport(input: ReportInput): PrivacyReport {
   const curves = plan === undefined ? [] : reportCurves(plan, steps);
   const groups = plan === undefined ? [] : input.groups.map((group) => groupOf(plan, steps, group));
   const described = plan === undefined ? {} : { plan: planOf(plan, steps) };
-  const facts = { ...described, views, sites, groups, curves, unaccounted };
+  const facts = { ...described, views, sites, groups, curves, audits, unaccounted };
   return {
     format: "fedkim-privacy-report/1",
     title: input.title,
     generatedAt: input.generatedAt,
     summary: summaryOf(facts),
     ...facts,
-    audits,
     numericSlack: plan === undefined ? 0 : numericSlack(plan, steps),
   };
 }

@@ -11,9 +11,21 @@ export function lower(value: number, digits = 2): string {
   return (Math.floor(value * scale + 1e-9) / scale).toFixed(digits);
 }
 
-/** A small probability as a power of ten, or plainly. */
+/** A probability with three digits, as a power of ten where it is small. */
 export function probability(value: number): string {
-  return value >= 0.001 ? String(Number(value.toPrecision(3))) : value.toExponential(0).replace("+", "");
+  const rounded = Number(value.toPrecision(3));
+  return rounded === 0 || rounded >= 0.001 ? String(rounded) : rounded.toExponential().replace("+", "");
+}
+
+/** A probability that is an upper bound: three digits, rounded up. */
+export function probabilityUpper(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  return probability(rounded >= value ? rounded : rounded * 1.01);
+}
+
+/** A day and a time of day out of an ISO time stamp. */
+export function moment(at: string): string {
+  return at.replace("T", " ").replace(/\.\d+Z$/, " UTC");
 }
 
 /** A share as a percentage, rounded up. */

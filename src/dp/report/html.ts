@@ -1,8 +1,9 @@
-import { lower, upper } from "./format.ts";
+import { lower, probability, upper } from "./format.ts";
 import { STYLE } from "./html_style.ts";
 import { escapeHtml, type Plot, renderPlot } from "./svg_plot.ts";
 import {
   auditTable,
+  changeTable,
   groupTable,
   methodTable,
   type ReportTable,
@@ -19,15 +20,21 @@ function paragraph(text: string, style = ""): string {
   return `<p${style && ` class="${style}"`}>${escapeHtml(text)}</p>`;
 }
 
-function table(t: ReportTable, captioned = true): string {
+/** Numbers, shares and times: not to be broken at a hyphen or a space. */
+const FIGURE = /^[\d.e:/%() -]{1,20}( UTC)?$/;
+
+function table(t: ReportTable, captioned = true, style = ""): string {
   const head = t.head.map((h) => `<th scope="col">${escapeHtml(h)}</th>`).join("");
+  const kept = (text: string) => (FIGURE.test(text) ? ' class="figure"' : "");
   const rows = t.rows.map(([first, ...rest]) =>
-    `<tr><th scope="row">${escapeHtml(first)}</th>${
-      rest.map((c) => `<td>${escapeHtml(c)}</td>`).join("")
+    `<tr><th scope="row"${kept(first)}>${escapeHtml(first)}</th>${
+      rest.map((c) => `<td${kept(c)}>${escapeHtml(c)}</td>`).join("")
     }</tr>`
   ).join("\n");
   const name = escapeHtml(t.caption);
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table>${
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table${
+    style && ` class="${style}"`
+  }>${
     captioned ? `<caption>${name}</caption>` : ""
   }<thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
@@ -40,21 +47,24 @@ function bar(row: ReportBudgetRow): string {
 
 /** Budget table with a bar: the one table that is read by everybody. */
 function budget(site: ReportSite): string {
+  const audited = site.rows.some((r) => r.auditLower !== undefined);
   const head = [
     "Set",
     "Whose presence is hidden",
     "Spent of budget (ε)",
     "Left",
+    "δ left of budget",
     "RDP, for comparison",
-    "Audit, at least",
+    ...(audited ? ["Audit, at least"] : []),
     "Rounds",
     "Rounds left",
   ].map((h) => `<th scope="col">${h}</th>`).join("");
   const rows = site.rows.map((r) =>
     `<tr><th scope="row">${escapeHtml(r.population)}</th><td>one ${escapeHtml(r.unit)}</td>` +
     `<td>${upper(r.spent, 2)} of ${r.budget}${bar(r)}</td><td>${lower(r.left, 2)}</td>` +
+    `<td>${probability(r.deltaLeft)} of ${probability(r.delta)}</td>` +
     `<td>${r.spentRdp === undefined ? "–" : upper(r.spentRdp, 2)}</td>` +
-    `<td>${r.auditLower === undefined ? "–" : lower(r.auditLower, 2)}</td>` +
+    (audited ? `<td>${r.auditLower === undefined ? "–" : lower(r.auditLower, 2)}</td>` : "") +
     `<td>${r.rounds}</td><td>${r.roundsLeft ?? "–"}</td></tr>`
   ).join("\n");
   const name = escapeHtml(site.site);
@@ -108,15 +118,18 @@ export function renderHtml(report: PrivacyReport): string {
     paragraph(`Made on ${report.generatedAt}. Every epsilon is an upper bound, rounded up.`, "meta"),
     `</header><main><div class="lead">${report.summary.map((p) => paragraph(p)).join("")}</div>`,
   ];
+  const changes = changeTable(report);
   if (report.sites.length > 0) {
     parts.push(section(
       "Budgets",
       paragraph(
         "Each hospital charges its own ledger before anything leaves it. The PLD accountant decides; RDP " +
-          "is a second, looser and independent calculation. An audit gives a lower bound.",
+          "is a second, looser and independent calculation. Delta that is left is what further plans can be given; " +
+          "without any, a ledger of signed schedules takes no further plan.",
         "note",
       ),
       ...report.sites.map(budget),
+      ...(changes.rows.length > 0 ? [table(changes)] : []),
     ));
   }
   if (report.curves.length > 0) {
@@ -149,8 +162,9 @@ export function renderHtml(report: PrivacyReport): string {
     parts.push(section(
       "Audit",
       paragraph(
-        "Artificial records were put into the real training and aggregation path at random and guessed " +
-          "from the result. The lower bound must stay below the claim; p < 0.001 would refute it.",
+        "Artificial units were put into the real training and aggregation path at random and guessed " +
+          "from the result, under a plan and a ledger of the audit's own. The lower bounds must stay below the claim; " +
+          "p < 0.001 refutes it. Power is the chance that a build with half the noise would have been refuted.",
         "note",
       ),
       table(auditTable(report), false),
@@ -162,7 +176,7 @@ export function renderHtml(report: PrivacyReport): string {
       ? table(unaccountedTable(report), false)
       : paragraph("The caller of this report named no further release."),
   ));
-  parts.push(section("How the numbers came about", table(methodTable(report), false)), "</main>");
+  parts.push(section("How the numbers came about", table(methodTable(report), false, "facts")), "</main>");
   return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8">` +
     `<meta name="viewport" content="width=device-width, initial-scale=1">` +
     `<title>${escapeHtml(report.title)}</title><style>${STYLE}</style></head>\n<body>${

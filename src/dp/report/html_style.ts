@@ -21,9 +21,11 @@ p { margin: .5rem 0; max-width: 46rem; }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0 1rem; font-size: .9rem; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--rule); vertical-align: top;
-  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-thead th { border-bottom: 2px solid var(--rule); overflow-wrap: normal; }
-tbody th { font-weight: 600; overflow-wrap: normal; }
+  font-variant-numeric: tabular-nums; }
+thead th { border-bottom: 2px solid var(--rule); }
+tbody th { font-weight: 600; }
+.figure { white-space: nowrap; }
+.facts td { overflow-wrap: anywhere; }
 .track { display: block; width: 100%; min-width: 7rem; height: .7rem; margin-top: .3rem; border-radius: 3px;
   background: var(--panel); border: 1px solid var(--rule); }
 .fill { display: block; height: 100%; background: var(--bar); border-radius: 2px; }
@@ -44,5 +46,6 @@ svg .label.s3 { fill: var(--s3); } svg .label.s4 { fill: var(--s4); } svg .label
   --rule: #999; --bar: #0b5fa5; --s0: #0b5fa5; --s1: #a13d00; --s2: #1a7a3c; --s3: #7a3fb0; --s4: #8a6100;
   --s5: #a3195b; }
   body { padding: 0; font-size: 10.5pt; max-width: none; } h2 { break-after: avoid; }
+  table { font-size: 8.5pt; } th, td { padding: .25rem .4rem; } .scroll { overflow: visible; }
   figure, tr { break-inside: avoid; } .fill { print-color-adjust: exact; } }
 `;

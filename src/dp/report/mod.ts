@@ -11,6 +11,7 @@
  * @module
  */
 export { buildReport } from "./build.ts";
+export { REFUTED } from "./tables.ts";
 export { renderHtml } from "./html.ts";
 export { renderMarkdown, renderTerminal } from "./text.ts";
 export type {

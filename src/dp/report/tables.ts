@@ -1,5 +1,8 @@
-import { lower, percent, probability, relation, upper } from "./format.ts";
-import type { PrivacyReport } from "./types.ts";
+import { lower, moment, percent, probability, probabilityUpper, relation, upper } from "./format.ts";
+import type { PrivacyReport, ReportSite } from "./types.ts";
+
+/** An audit with a p-value below this refutes what the accounting says. */
+export const REFUTED = 0.001;
 
 /** A table as text cells, for every renderer. */
 export interface ReportTable {
@@ -22,7 +25,18 @@ const VIEWS = {
 export function budgetTables(report: PrivacyReport): ReportTable[] {
   return report.sites.map((site) => ({
     caption: site.site,
-    head: ["Set", "Unit", "Budget ε", "Spent ε (PLD)", "Spent ε (RDP)", "Left ε", "Rounds", "Rounds left"],
+    head: [
+      "Set",
+      "Unit",
+      "Budget ε",
+      "Spent ε (PLD)",
+      "Spent ε (RDP)",
+      "Left ε",
+      "δ",
+      "δ left",
+      "Rounds",
+      "Rounds left",
+    ],
     rows: site.rows.map((r) => [
       r.population,
       r.unit,
@@ -30,6 +44,8 @@ export function budgetTables(report: PrivacyReport): ReportTable[] {
       upper(r.spent, 3),
       r.spentRdp === undefined ? "–" : upper(r.spentRdp, 3),
       lower(r.left, 3),
+      probability(r.delta),
+      probability(r.deltaLeft),
       `${r.rounds}`,
       r.roundsLeft === undefined ? "–" : `${r.roundsLeft}`,
     ]),
@@ -49,8 +65,27 @@ export function viewTable(report: PrivacyReport): ReportTable {
       lower(v.noiseMultiplier, 3),
       upper(v.epsilon, 3),
       v.epsilonRdp === undefined ? "–" : upper(v.epsilonRdp, 3),
-      probability(v.delta),
+      probabilityUpper(v.delta),
     ]),
+  };
+}
+
+/** Budgets that were added or changed. */
+export function changeTable(report: PrivacyReport): ReportTable {
+  const amount = (budget: ReportSite["budgetChanges"][number]["to"] | null) =>
+    budget === null ? "none" : `ε ${budget.epsilon}, δ ${probability(budget.delta)}`;
+  return {
+    caption: "Changes of budgets",
+    head: ["When", "Hospital", "Set", "Before", "Since then"],
+    rows: report.sites.flatMap(({ site, budgetChanges }) =>
+      budgetChanges.map(({ at, population, from, to }) => [
+        moment(at),
+        site,
+        population,
+        amount(from),
+        amount(to),
+      ])
+    ),
   };
 }
 
@@ -73,15 +108,29 @@ export function groupTable(report: PrivacyReport): ReportTable {
 export function auditTable(report: PrivacyReport): ReportTable {
   return {
     caption: "Audits of the real path",
-    head: ["Set", "Method", "Canaries", "Right / guesses", "Lower bound ε", "Claimed ε", "p-value"],
+    head: [
+      "Audited",
+      "Canaries",
+      "Right / guesses",
+      "ε at least (f-DP)",
+      "ε at least (Steinke)",
+      "ε claimed, at most",
+      "δ",
+      "p-value",
+      "Power",
+      "Verdict",
+    ],
     rows: report.audits.map((a) => [
       a.population,
-      `${a.method}, ${percent(a.confidence)}`,
       `${a.canaries}`,
       `${a.correct} / ${a.guesses}`,
-      lower(a.epsilonLower, 3),
+      `${lower(a.epsilonLower, 3)} (${percent(a.confidence)})`,
+      `${lower(a.epsilonLowerSteinke, 3)} (${percent(a.confidence)})`,
       upper(a.epsilonUpper, 3),
+      probability(a.delta),
       probability(a.pValue),
+      a.power === undefined ? "–" : a.power.toFixed(2),
+      a.pValue < REFUTED ? "REFUTED" : "not refuted",
     ]),
   };
 }
@@ -125,7 +174,7 @@ export function methodTable(report: PrivacyReport): ReportTable {
             : `a unit is one ${p.unit} at up to ${p.maxSitesPerUnit} sites`
         }`,
       ]),
-      ["Numeric slack of the PLD bounds", `${probability(report.numericSlack)} in delta`],
+      ["Numeric slack of the PLD bounds", `${probabilityUpper(report.numericSlack)} in delta`],
     );
   }
   for (const site of report.sites) {

@@ -1,6 +1,7 @@
 import {
   auditTable,
   budgetTables,
+  changeTable,
   groupTable,
   methodTable,
   type ReportTable,
@@ -12,7 +13,7 @@ import type { PrivacyReport } from "./types.ts";
 /** The tables that have rows, with headings. */
 function tablesOf(report: PrivacyReport): ReportTable[] {
   const titled = budgetTables(report).map((t) => ({ ...t, caption: `Budget of ${t.caption}` }));
-  const others = [viewTable, groupTable, auditTable, unaccountedTable, methodTable].map((make) =>
+  const others = [changeTable, viewTable, groupTable, auditTable, unaccountedTable, methodTable].map((make) =>
     make(report)
   );
   return [...titled, ...others].filter((t) => t.rows.length > 0);

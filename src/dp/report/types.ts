@@ -25,8 +25,10 @@ export interface PeopleGroup {
 export interface AuditSummary {
   /** Name of the population, or of the audit plan. */
   readonly population: string;
-  /** Lower bound on epsilon. */
+  /** Lower bound on epsilon, by the f-DP test. */
   readonly epsilonLower: number;
+  /** The weaker lower bound that assumes nothing but (epsilon, delta) (Steinke et al. 2023). */
+  readonly epsilonLowerSteinke: number;
   /** Upper bound that the plan of the audited run claims. */
   readonly epsilonUpper: number;
   /** At this delta. */
@@ -41,8 +43,10 @@ export interface AuditSummary {
   readonly guesses: number;
   /** Guesses that were right. */
   readonly correct: number;
-  /** p-value of the claimed trade-off curve; a small one refutes the claim. */
+  /** p-value of the claimed trade-off curve; one below 0.001 refutes the claim. */
   readonly pValue: number;
+  /** Chance that an audit of this size refutes a build with half the noise. */
+  readonly power?: number;
 }
 
 /** What a report is made from. */
@@ -77,6 +81,8 @@ export interface ReportBudgetRow {
   readonly budget: number;
   /** Delta of the budget. */
   readonly delta: number;
+  /** Delta that no accepted plan has claimed. */
+  readonly deltaLeft: number;
   /** Spent, by PLD. */
   readonly spent: number;
   /** Spent, by RDP. */
@@ -103,6 +109,8 @@ export interface ReportSite {
   readonly since: string;
   /** Lines lost to power cuts, counted as spent. */
   readonly tornLines: number;
+  /** Budgets that were added or changed after the ledger was opened, oldest first. */
+  readonly budgetChanges: LedgerStatus["budgetChanges"];
   /** Populations. */
   readonly rows: readonly ReportBudgetRow[];
 }

@@ -1,6 +1,14 @@
 import type { ViewGuarantee } from "../plan/mod.ts";
-import { count, percent, probability, relation, upper } from "./format.ts";
-import type { ReportCurves, ReportGroup, ReportPlan, ReportSite, UnaccountedRelease } from "./types.ts";
+import { count, lower, percent, probability, probabilityUpper, relation, upper } from "./format.ts";
+import { REFUTED } from "./tables.ts";
+import type {
+  AuditSummary,
+  ReportCurves,
+  ReportGroup,
+  ReportPlan,
+  ReportSite,
+  UnaccountedRelease,
+} from "./types.ts";
 
 /** Everything the paragraphs draw on. */
 export interface SummaryFacts {
@@ -9,19 +17,20 @@ export interface SummaryFacts {
   readonly sites: readonly ReportSite[];
   readonly groups: readonly ReportGroup[];
   readonly curves: readonly ReportCurves[];
+  readonly audits: readonly AuditSummary[];
   readonly unaccounted: readonly UnaccountedRelease[];
 }
 
 /** Paragraphs that a data-protection officer understands without knowing the mathematics. */
 export function summaryOf(facts: SummaryFacts): string[] {
-  return [...promise(facts), ...spending(facts), ...people(facts), ...limits(facts)];
+  return [...promise(facts), ...spending(facts), ...people(facts), ...audited(facts), ...limits(facts)];
 }
 
 function promise({ plan, views, curves }: SummaryFacts): string[] {
   if (plan === undefined) return [];
   const coalition = views.filter((v) => v.view === "coalition" && v.survivors === plan.cohort.nMin);
   const named = coalition.map((v) => `${upper(v.epsilon)} for one ${v.unit} in ${v.population}`).join(", ");
-  const delta = probability(coalition[0]?.delta ?? 0);
+  const delta = probabilityUpper(coalition[0]?.delta ?? 0);
   const worst = curves.reduce((a, b) => (a.truePositiveRate >= b.truePositiveRate ? a : b), curves[0]);
   const colluders = count(plan.cohort.colluders, "other hospital");
   const text = [
@@ -52,10 +61,17 @@ function spending({ sites }: SummaryFacts): string[] {
   const loss = torn === 0
     ? ""
     : ` ${count(torn, "line")} of a ledger was lost to a power cut or crash and counted as spent.`;
+  const changes = sites.reduce((sum, site) => sum + site.budgetChanges.length, 0);
+  const changed = changes === 0
+    ? ""
+    : ` Budgets were changed after a ledger was opened (${
+      count(changes, "change")
+    }, listed below); what had been ` +
+      `spent counts under the new ones.`;
   return [
     `Each hospital keeps its own ledger and charged it before anything was sent. Of the budgets, ` +
     `${fullest.population} is used most: ${upper(fullest.spent)} of ${upper(fullest.budget)}. ` +
-    `When a budget is used up, the hospital's software refuses further rounds.${loss}`,
+    `When a budget is used up, the hospital's software refuses further rounds.${loss}${changed}`,
   ];
 }
 
@@ -68,6 +84,26 @@ function people({ groups }: SummaryFacts): string[] {
       : upper(group.epsilonPerPerson);
     return `The promise for ${group.population} is per ${group.unit}, not per person. For ${group.people} ` +
       `with up to ${group.maxUnits} ${group.unit}s, epsilon is ${said}.`;
+  });
+}
+
+function audited({ audits }: SummaryFacts): string[] {
+  return audits.map((a) => {
+    const verdict = a.pValue < REFUTED
+      ? `REFUTES the claim (p = ${probability(a.pValue)}): do not release anything with this build`
+      : "does not contradict the claim";
+    const power = a.power === undefined
+      ? ""
+      : ` A build with half the noise would have been refuted with a chance of ${a.power.toFixed(2)}.`;
+    return `An audit put ${a.canaries} artificial units, each at random, into the real training and aggregation ` +
+      `path (${a.population}) and guessed from the result which were used: ${a.correct} of ${a.guesses} guesses were ` +
+      `right. That shows epsilon to be at least ${lower(a.epsilonLower)} (${
+        percent(a.confidence)
+      } confidence), where ` +
+      `the plan of the audit claims at most ${upper(a.epsilonUpper)} (delta ${
+        probability(a.delta)
+      }): the audit ` +
+      `${verdict}.${power}`;
   });
 }
 
