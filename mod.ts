@@ -36,12 +36,7 @@ export {
   parsePlan,
   poissonSample,
 } from "./src/dp/mod.ts";
-export {
-  generateIdentity,
-  makeRoundConfig,
-  SecAggClient,
-  SecAggServer,
-} from "./src/secure_agg/mod.ts";
+export { generateIdentity, makeRoundConfig, SecAggClient, SecAggServer } from "./src/secure_agg/mod.ts";
 export {
   clippedGradientSum,
   createSpec,

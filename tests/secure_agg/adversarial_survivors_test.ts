@@ -122,7 +122,7 @@ Deno.test("unmask() refuses signatures in a profile that has none", async () => 
     (m, i) => m.type === "unmask_request" && i === 0 ? { ...m, signatures: [extra] } : m,
     "malformed_message",
     "ProtocolAbort",
-    cohort(5, { profile: "default" }),
+    cohort(5, { profile: "curious" }),
   );
 });
 

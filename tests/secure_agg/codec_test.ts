@@ -80,6 +80,7 @@ const messages: Readonly<Record<Message["type"], fc.Arbitrary<Message>>> = {
     index,
     vectorRoot: hash,
     signature,
+    sharedSignature: fc.option(signature, { nil: undefined }),
   }),
   survivors: fc.record({ type: fc.constant("survivors"), sid: hash, survivors: set, recordRoot: hash }),
   sign_survivors: fc.record({ type: fc.constant("sign_survivors"), sid: hash, index, signature }),

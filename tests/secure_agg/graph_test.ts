@@ -104,7 +104,7 @@ Deno.test("a ring chosen for n sites stays private for every smaller roster down
     const degree = graph.kind === "ring" ? graph.degree : 0;
     for (let m = Math.ceil(.85 * n); m <= n; m++) {
       assert.ok(
-        ringIsSafe(m, degree, { profile: "strict", gammaMillionths: 100_000, threshold }),
+        ringIsSafe(m, degree, { profile: "strict", gammaMillionths: 100_000, colluders: 1, threshold }),
         `${m} of ${n}`,
       );
     }

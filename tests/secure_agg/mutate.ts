@@ -1,6 +1,6 @@
 /**
  * Takes every guard of the mutation list out, one at a time, in a copy of the source, and checks that the named test
- * turns red: `deno run -A tests/secure_agg/mutate.ts`. Takes some minutes.
+ * turns red: `deno run -A tests/secure_agg/mutate.ts [FILE.ts ...]`, all files or those named. Takes some minutes.
  */
 import type { Mutation } from "./_mutation.ts";
 import { MUTATIONS } from "./_mutations.ts";
@@ -50,13 +50,16 @@ async function turnsRed(dir: string, mutation: Mutation): Promise<boolean> {
   return !success;
 }
 
+const chosen = MUTATIONS.filter(({ file, test }) =>
+  Deno.args.length === 0 || Deno.args.includes(file) || Deno.args.includes(test)
+);
 const dir = await sandbox();
 const survived: Mutation[] = [];
-for (const mutation of MUTATIONS) {
+for (const mutation of chosen) {
   const red = await turnsRed(dir, mutation);
   if (!red) survived.push(mutation);
   console.log(`${red ? "red" : "STILL GREEN"}  ${mutation.file}: ${mutation.find.split("\n")[0]}`);
 }
 await Deno.remove(dir, { recursive: true });
-console.log(`${MUTATIONS.length - survived.length} of ${MUTATIONS.length} guards are noticed by their test`);
+console.log(`${chosen.length - survived.length} of ${chosen.length} guards are noticed by their test`);
 Deno.exit(survived.length === 0 ? 0 : 1);

@@ -6,6 +6,7 @@ import {
   IndexSet,
   nativeProvider,
   SecAggServer,
+  type SurvivorSignature,
   type UnmaskMessage,
   wasmEngine,
   worstLegalSplit,
@@ -67,6 +68,7 @@ Deno.test("the worst legal split really works in the default profile, and gives 
   const masked = c.ids.map(() => new Uint32Array(c.config.dimension));
   const commitments = new Map<number, Uint8Array>();
   const maskKeys: Uint8Array[] = [];
+  const signatures: SurvivorSignature[] = [];
   for (const phase of ["share_keys", "masked_input"]) {
     await server.close();
     assert.equal(server.phase, phase);
@@ -83,6 +85,7 @@ Deno.test("the worst legal split really works in the default profile, and gives 
       for (const out of (await client.receive(bytes)).outbound) {
         server.receive(c.ids[i].id, out);
         const chunk = decodeMessage(out);
+        if (chunk.type === "commit_vector") signatures.push({ index: i, signature: chunk.sharedSignature! });
         if (chunk.type === "masked_chunk") {
           const view = new DataView(chunk.payload.buffer, chunk.payload.byteOffset);
           const start = chunk.chunk * c.config.chunkCoordinates;
@@ -104,7 +107,7 @@ Deno.test("the worst legal split really works in the default profile, and gives 
       sid,
       survivors,
       recordRoot: new Uint8Array(32),
-      signatures: [],
+      signatures: signatures.filter(({ index }) => index !== i && survivors.has(index)),
     } as const;
     const step = await clients[i].receive(encodeMessage(request));
     assert.ok(step.kind === "next", "a legal view");
@@ -114,7 +117,7 @@ Deno.test("the worst legal split really works in the default profile, and gives 
   };
   for (const [i, missing] of dead.entries()) await ask(i, missing);
   // The colluder would give both kinds; here one honest answer of it per kind stands in for its memory.
-  const colluder = await twoFaces(c, clients[6], sid);
+  const colluder = await twoFaces(c, clients[6], sid, signatures);
   const field = sharingField(7);
   const recover = (dealer: number, kind: "mask_seed" | "mask_key"): Uint8Array => {
     const shares = [...answers, ...colluder].flatMap(({ index, shares }) =>
@@ -154,6 +157,7 @@ async function twoFaces(
   c: ReturnType<typeof cohort>,
   client: ReturnType<typeof makeClient>,
   sid: Uint8Array,
+  signatures: readonly SurvivorSignature[],
 ): Promise<UnmaskMessage[]> {
   // A colluder keeps its shares; the honest client class wipes them after one answer, so replay the same session.
   const replay = await sameSession(c, 6);
@@ -168,7 +172,7 @@ async function twoFaces(
       sid,
       survivors,
       recordRoot: new Uint8Array(32),
-      signatures: [],
+      signatures: signatures.filter(({ index }) => index !== 6 && survivors.has(index)),
     } as const;
     const step = await face.receive(encodeMessage(request));
     assert.ok(step.kind === "next");
