@@ -370,6 +370,48 @@ const verify = command(
   { brief: message`Recompute a reference file with this build.` },
 );
 
+const simulate = command(
+  "simulate",
+  merge(
+    object({
+      verb: constant("simulate"),
+      sites: withDefault(option("--sites", integer({ min: 3, max: 10_000 })), 100),
+      dimension: withDefault(
+        option("--dim", integer({ min: 1 }), { description: message`Coordinates of a vector.` }),
+        10_000,
+      ),
+      drop: withDefault(
+        option("--drop", integer({ min: 0 }), {
+          description: message`Sites that disappear in every round after they shared their keys.`,
+        }),
+        0,
+      ),
+      rounds: withDefault(option("--rounds", integer({ min: 1 })), 1),
+      profile: withDefault(
+        option("--profile", choice(["strict", "default", "curious"] as const)),
+        "strict" as const,
+      ),
+      byzantine: withDefault(
+        option("--byzantine", integer({ min: 0 }), {
+          description:
+            message`Sites that lie, in turn: with shares, with the length of their vector, with their commitment.`,
+        }),
+        0,
+      ),
+      seed: withDefault(
+        option("--seed", integer({ min: 0 }), { description: message`Picks the sites that drop out.` }),
+        1,
+      ),
+    }),
+    json,
+  ),
+  {
+    brief: message`Run secure aggregation with many sites in this process and check the sum.`,
+    description:
+      message`Example: fedkim simulate --sites 1000 --dim 10000 --drop 20 --rounds 2 --byzantine 2`,
+  },
+);
+
 const doctor = command(
   "doctor",
   merge(
@@ -397,7 +439,7 @@ const parser = or(
     inject,
     evaluate,
   ),
-  or(verify, doctor),
+  or(verify, simulate, doctor),
 );
 
 /** What the user asked for: one shape per verb, told apart by `verb`. */

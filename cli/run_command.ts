@@ -33,6 +33,8 @@ async function dispatch(command: Command): Promise<void> {
     case "verify decoder":
     case "verify m3oe":
       return (await import("./verify.ts")).verify(command);
+    case "simulate":
+      return (await import("./simulate.ts")).simulate(command);
     case "doctor":
       return (await import("./doctor.ts")).doctor(command);
   }

@@ -1,5 +1,6 @@
 import {
   decodeMessage,
+  IndexSet,
   nativeProvider,
   SecAggClient,
   SecAggServer,
@@ -25,14 +26,15 @@ async function measureServerMemory(n: number, dimension: number): Promise<number
     for (const out of outbound) server.receive(ids[i].id, out);
   }
   await server.close();
-  const sid = server.sid!;
+  const everybody = IndexSet.of(n, ids.keys());
+  const owner = { config, sid: server.sid!, shared: everybody, provider: nativeProvider };
   // The server cannot tell a masked vector from any other words: one vector serves all uploads here.
   const words = new Uint32Array(dimension).fill(0x9e3779b9);
   for (const [index, identity] of ids.entries()) {
     if (decodeMessage(server.outboundFor(identity.id)!).type !== "deliver_shares") {
       throw new Error("no shares");
     }
-    for (const message of vectorMessages({ config, sid, index, identity, provider: nativeProvider }, words)) {
+    for (const message of vectorMessages({ ...owner, index, identity }, words)) {
       if (server.receive(identity.id, message).kind !== "accepted") throw new Error("an upload was refused");
       // The message is the sender's, so it must not count until the collector comes by.
       if (message.buffer instanceof ArrayBuffer) message.buffer.transfer(0);

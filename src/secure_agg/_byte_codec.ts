@@ -34,6 +34,8 @@ export class ByteWriter {
 
   /** An unsigned integer of 1, 2 or 4 bytes. */
   uint(size: 1 | 2 | 4, value: number): this {
+    // A number that is cut would give two different values one byte form, and one hash.
+    if (!(value >= 0 && value < 2 ** (8 * size))) throw new RangeError(`${value} does not fit ${size} bytes`);
     const start = this.#reserve(size);
     for (let i = 0; i < size; i++) this.#buffer[start + i] = (value >>> (8 * i)) & 255;
     return this;
@@ -97,9 +99,10 @@ export class ByteReader {
 
   /** An unsigned integer of 1, 2 or 4 bytes. */
   uint(size: 1 | 2 | 4): number {
-    const bytes = this.raw(size);
+    if (size > this.left) throw malformed(`${this.left} bytes left`, `${size} more`);
     let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i];
+    for (let i = size - 1; i >= 0; i--) value = value * 256 + this.#bytes[this.#offset + i];
+    this.#offset += size;
     return value;
   }
 

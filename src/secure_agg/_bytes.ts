@@ -39,7 +39,13 @@ const encoder = new TextEncoder();
 
 /** UTF-8 bytes of a string. */
 export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  const out = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return encoder.encode(text);
+    out[i] = code; // short ASCII names: the encoder's call alone takes longer
+  }
+  return out;
 }
 
 /** Two bytes, little-endian. */

@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from "./_bytes.ts";
+import { compareBytes, equalBytes } from "./_bytes.ts";
 import { isCanonicalX25519 } from "./_x25519_canonical.ts";
 import type { ClientAwaitingRoster, ClientContext } from "./client_state.ts";
 import { encodeMessage } from "./codec.ts";
@@ -33,7 +33,8 @@ function checkAdvert(context: ClientContext, advert: AdvertiseKeysMessage): void
 
 /** Our own advert must appear exactly once, unchanged. */
 function findOwnIndex(own: Uint8Array, leaves: readonly Uint8Array[]): number {
-  const found = leaves.flatMap((leaf, i) => equalBytes(leaf, own) ? [i] : []);
+  const found: number[] = [];
+  leaves.forEach((leaf, i) => compareBytes(leaf, own) === 0 && found.push(i));
   if (found.length !== 1) {
     throw protocolAbort("own_keys_missing", "The roster does not carry this site's own keys exactly once.", {
       found: `${found.length} times`,
@@ -75,18 +76,29 @@ function neighbourAdverts(
   return adverts;
 }
 
+/** The first 48 bits, as an exact number. */
+const prefixOf = (bytes: Uint8Array): number =>
+  (bytes[0] + bytes[1] * 2 ** 8 + bytes[2] * 2 ** 16) * 2 ** 24 + bytes[3] + bytes[4] * 2 ** 8 +
+  bytes[5] * 2 ** 16;
+
+/** The second of two items with the same bytes, or undefined. Whatever bytes a liar chose, it takes two sorts at most. */
+function repeated<T>(items: readonly T[], bytesOf: (item: T) => Uint8Array): T | undefined {
+  const prefixes = Float64Array.from(items, (item) => prefixOf(bytesOf(item))).sort();
+  if (prefixes.every((prefix, i) => i === 0 || prefix !== prefixes[i - 1])) return undefined;
+  const sorted = items.toSorted((a, b) => compareBytes(bytesOf(a), bytesOf(b)));
+  return sorted.find((item, i) => i > 0 && equalBytes(bytesOf(sorted[i - 1]), bytesOf(item)));
+}
+
 function checkDistinctKeys(own: AdvertiseKeysMessage, adverts: Iterable<AdvertiseKeysMessage>): void {
-  const seen = new Set([toHex(own.encryptionKey), toHex(own.maskKey)]);
-  for (const advert of adverts) {
-    for (const key of [toHex(advert.encryptionKey), toHex(advert.maskKey)]) {
-      if (seen.has(key)) {
-        throw protocolAbort("duplicate_key", "Two advertised keys are the same.", {
-          blamed: [advert.clientId],
-          evidence: [encodeMessage(advert)],
-        });
-      }
-      seen.add(key);
-    }
+  const keys = [own, ...adverts].flatMap((advert) =>
+    [advert.encryptionKey, advert.maskKey].map((key) => ({ key, advert }))
+  );
+  const twice = repeated(keys, ({ key }) => key);
+  if (twice !== undefined) {
+    throw protocolAbort("duplicate_key", "Two advertised keys are the same.", {
+      blamed: [twice.advert.clientId],
+      evidence: [encodeMessage(twice.advert)],
+    });
   }
 }
 
@@ -104,7 +116,7 @@ export function verifyRoster(state: ClientAwaitingRoster, message: RosterMessage
     entry.kind === "leaf" ? entry.leaf : advertLeaf(provider, entry.advert)
   );
   const index = findOwnIndex(advertLeaf(provider, own), leaves);
-  if (new Set(leaves.map(toHex)).size !== leaves.length) {
+  if (repeated(leaves, (leaf) => leaf) !== undefined) {
     throw protocolAbort("duplicate_client", "The roster carries an advert twice.");
   }
   const session = openSession(provider, config, configHash, leaves);

@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from "./_byte_codec.ts";
+import { ByteReader, type ByteWriter } from "./_byte_codec.ts";
 import { protocolAbort } from "./errors.ts";
 import { isClientId } from "./identity.ts";
 import { IndexSet } from "./index_set.ts";
@@ -51,20 +51,24 @@ function readSet(reader: ByteReader): IndexSet {
   return IndexSet.fromBytes(capacity, reader.raw((capacity + 7) >>> 3));
 }
 
-/** Reads `count` items whose key must strictly ascend: one byte form per list, and no duplicates. */
+/**
+ * Reads `count` items whose key must strictly ascend: one byte form per list, and no duplicates. The items are views of
+ * one copy, so that a list of a thousand envelopes takes one allocation and not a thousand.
+ */
 function readAscending<T>(
   reader: ByteReader,
   itemBytes: number,
-  read: () => T,
+  read: (items: ByteReader) => T,
   key: (item: T) => number,
 ): T[] {
   const count = reader.uint(2);
   if (count * itemBytes > reader.left) {
     throw protocolAbort("malformed_message", "A list is longer than its message.");
   }
+  const source = new ByteReader(reader.copy(count * itemBytes));
   const items: T[] = [];
   for (let i = 0; i < count; i++) {
-    const item = read();
+    const item = read(source);
     if (i > 0 && key(item) <= key(items[i - 1])) {
       throw protocolAbort("malformed_message", "A list is not strictly ascending.", {
         found: `${key(item)} after ${key(items[i - 1])}`,
@@ -79,7 +83,7 @@ function readEntry(reader: ByteReader, configHash: Uint8Array): RosterEntry {
   const kind = reader.uint(1);
   if (kind > 1) throw protocolAbort("malformed_message", "A roster entry is of an unknown kind.");
   return kind === 0
-    ? { kind: "leaf", leaf: reader.copy(HASH) }
+    ? { kind: "leaf", leaf: reader.raw(HASH) }
     : { kind: "advert", advert: readAdvert(reader, configHash) };
 }
 
@@ -87,6 +91,37 @@ function readShareKind(reader: ByteReader): "mask_seed" | "mask_key" {
   const kind = reader.uint(1);
   if (kind > 1) throw protocolAbort("malformed_message", "A share is of an unknown kind.");
   return kind === 0 ? "mask_seed" : "mask_key";
+}
+
+/** Bytes of the body: a writer of this capacity never copies what it has. Short texts are guessed generously. */
+export function bodyBytes(message: Message): number {
+  switch (message.type) {
+    case "masked_chunk":
+      return HASH + 6 + message.payload.length;
+    case "advertise_keys":
+      return HASH + advertBytes(message);
+    case "roster":
+      return message.entries.reduce(
+        (sum, entry) => sum + 1 + (entry.kind === "leaf" ? HASH : advertBytes(entry.advert)),
+        HASH + 2,
+      );
+    case "share_keys":
+      return 2 * HASH + 4 + SIGNATURE + message.ciphertexts.length * (2 + ENVELOPE);
+    case "deliver_shares":
+      return HASH + 4 + ((message.shared.capacity + 7) >>> 3) + message.shares.length * (2 + HASH + ENVELOPE);
+    case "unmask_request":
+      return 2 * HASH + 4 + ((message.survivors.capacity + 7) >>> 3) +
+        message.signatures.length * (2 + SIGNATURE);
+    case "unmask":
+      return HASH + 4 + SIGNATURE + message.shares.length * (3 + HASH);
+    default:
+      return 256;
+  }
+}
+
+/** Client ids are ASCII. */
+function advertBytes({ clientId }: AdvertiseKeysMessage): number {
+  return 1 + clientId.length + 2 * HASH + SIGNATURE;
 }
 
 /** Writes the body of a message, without its header. */
@@ -116,7 +151,8 @@ export function writeBody(w: ByteWriter, message: Message): ByteWriter {
     case "masked_chunk":
       return w.raw(message.sid).uint(2, message.index).uint(4, message.chunk).raw(message.payload);
     case "commit_vector":
-      return w.raw(message.sid).uint(2, message.index).raw(message.vectorRoot).raw(message.signature);
+      w.raw(message.sid).uint(2, message.index).raw(message.vectorRoot).raw(message.signature);
+      return message.sharedSignature === undefined ? w : w.raw(message.sharedSignature);
     case "survivors":
       return writeSet(w.raw(message.sid), message.survivors).raw(message.recordRoot);
     case "sign_survivors":
@@ -155,9 +191,9 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
         sid: r.copy(HASH),
         index: r.uint(2),
         commitment: r.copy(HASH),
-        ciphertexts: readAscending(r, 2 + ENVELOPE, () => ({
-          peer: r.uint(2),
-          ciphertext: r.copy(ENVELOPE),
+        ciphertexts: readAscending(r, 2 + ENVELOPE, (items) => ({
+          peer: items.uint(2),
+          ciphertext: items.raw(ENVELOPE),
         }), (item) => item.peer),
         signature: r.copy(SIGNATURE),
       };
@@ -166,10 +202,10 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
         type,
         sid: r.copy(HASH),
         shared: readSet(r),
-        shares: readAscending(r, 2 + HASH + ENVELOPE, () => ({
-          peer: r.uint(2),
-          commitment: r.copy(HASH),
-          ciphertext: r.copy(ENVELOPE),
+        shares: readAscending(r, 2 + HASH + ENVELOPE, (items) => ({
+          peer: items.uint(2),
+          commitment: items.raw(HASH),
+          ciphertext: items.raw(ENVELOPE),
         }), (item) => item.peer),
       };
     case "masked_chunk":
@@ -181,6 +217,7 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
         index: r.uint(2),
         vectorRoot: r.copy(HASH),
         signature: r.copy(SIGNATURE),
+        sharedSignature: r.left === 0 ? undefined : r.copy(SIGNATURE),
       };
     case "survivors":
       return { type, sid: r.copy(HASH), survivors: readSet(r), recordRoot: r.copy(HASH) };
@@ -192,9 +229,9 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
         sid: r.copy(HASH),
         survivors: readSet(r),
         recordRoot: r.copy(HASH),
-        signatures: readAscending(r, 2 + SIGNATURE, () => ({
-          index: r.uint(2),
-          signature: r.copy(SIGNATURE),
+        signatures: readAscending(r, 2 + SIGNATURE, (items) => ({
+          index: items.uint(2),
+          signature: items.raw(SIGNATURE),
         }), (item) => item.index),
       };
     case "unmask":
@@ -202,10 +239,10 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
         type,
         sid: r.copy(HASH),
         index: r.uint(2),
-        shares: readAscending(r, 3 + HASH, () => ({
-          peer: r.uint(2),
-          kind: readShareKind(r),
-          share: r.copy(HASH),
+        shares: readAscending(r, 3 + HASH, (items) => ({
+          peer: items.uint(2),
+          kind: readShareKind(items),
+          share: items.raw(HASH),
         }), (item) => item.peer),
         signature: r.copy(SIGNATURE),
       };

@@ -2,19 +2,27 @@ import { utf8 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
 const SUITE = "FedKIM/SA1/";
+/** Names of labels in bytes: a handful, asked for again and again. */
+const names = new Map<string, Uint8Array>();
+
+function nameOf(label: string): Uint8Array {
+  let name = names.get(label);
+  if (name === undefined) names.set(label, name = utf8(SUITE + label));
+  return name;
+}
 
 /** An unambiguous byte form of a label and byte strings: every part carries its own length. */
 export function framed(label: string, ...parts: readonly Uint8Array[]): Uint8Array {
-  const name = utf8(SUITE + label);
+  const name = nameOf(label);
   let length = 2 + name.length;
   for (const part of parts) length += 4 + part.length;
   const out = new Uint8Array(length);
-  const view = new DataView(out.buffer);
-  view.setUint16(0, name.length, true);
+  out[0] = name.length;
+  out[1] = name.length >>> 8;
   out.set(name, 2);
   let offset = 2 + name.length;
   for (const part of parts) {
-    view.setUint32(offset, part.length, true);
+    for (let i = 0; i < 4; i++) out[offset + i] = part.length >>> (8 * i);
     out.set(part, offset + 4);
     offset += 4 + part.length;
   }

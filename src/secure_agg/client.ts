@@ -1,11 +1,11 @@
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { equalBytes } from "./_bytes.ts";
 import { advertiseKeys } from "./client_advertise_keys.ts";
-import type { ClientContext, ClientState } from "./client_state.ts";
+import { type ClientContext, type ClientState, wipeClientState } from "./client_state.ts";
 import { abortClient, type ClientEffects, type ClientTransition, stepClient } from "./client_transition.ts";
 import { decodeMessage, messageType } from "./codec.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
-import { protocolAbort, SecAggError, unexpectedMessage } from "./errors.ts";
+import { type AbortReason, protocolAbort, SecAggError, unexpectedMessage } from "./errors.ts";
 import { type FrozenVectorStore, sessionName } from "./frozen_vector.ts";
 import type { Enrolled, Identity } from "./identity.ts";
 import { defaultEngine, type MaskEngine } from "./mask_engine.ts";
@@ -24,7 +24,7 @@ export interface SecAggClientOptions {
   readonly enrolled: Enrolled;
   /**
    * Gives the site's vector: d canonical residues mod 2^b. Called exactly once, after the shares of the others are
-   * verified. The array is masked in place: do not use it again.
+   * verified. The array is taken over: it is empty for the caller afterwards.
    */
   readonly input: () => Uint32Array | Promise<Uint32Array>;
   /** Keeps the frozen vector for a resumed upload; without it a crash ends the session for this site. */
@@ -55,6 +55,15 @@ export type ClientStep =
     /** An abort message for the server, or nothing. */
     readonly outbound: Iterable<Uint8Array>;
   };
+
+/** Reasons that are no fault of the server. */
+const OWN_REASONS: ReadonlySet<AbortReason> = new Set<AbortReason>([
+  "input_length",
+  "input_range",
+  "local_failure",
+  "bad_randomness",
+  "server_aborted",
+]);
 
 /** Where a client is. */
 export type ClientPhase = "start" | ClientState["kind"];
@@ -151,22 +160,38 @@ export class SecAggClient {
   /** Whatever goes wrong in a step ends the session: a step is never made twice. */
   async #step(state: ClientState, bytes: Uint8Array): Promise<ClientStep> {
     try {
-      return await this.#settle(await stepClient(state, decodeMessage(bytes), this.#effects));
+      const { state: next, outbound } = await stepClient(state, decodeMessage(bytes), this.#effects);
+      const settled = next.kind === "aborted"
+        ? { ...next, error: this.#withEvidence(next.error, bytes) }
+        : next;
+      return await this.#settle({ state: settled, outbound });
     } catch (cause) {
       const error = cause instanceof SecAggError ? cause : protocolAbort(
         "local_failure",
         "This site could not make its part of the round.",
         { remedy: "see the cause; the next round starts afresh", cause },
       );
-      return await this.#settle(abortClient(state, error));
+      return await this.#settle(abortClient(state, this.#withEvidence(error, bytes)));
     }
+  }
+
+  /** What the server said last and what it says now: a refusal is about the one, or about both together. */
+  #withEvidence(error: SecAggError, bytes: Uint8Array): SecAggError {
+    if (OWN_REASONS.has(error.reason)) return error;
+    const before = [...this.#handled.values()].slice(-1).map((message) => message.bytes);
+    return error.withEvidence([...before, bytes.slice()]);
   }
 
   /** Takes the new state; a vector that was just masked is stored before any of its messages can leave. */
   async #settle({ state, outbound }: ClientTransition): Promise<ClientStep> {
     const masked = this.#state?.kind === "awaiting_shares" && state.kind !== "aborted";
     if (masked && this.#vectorStore !== undefined) {
-      await this.#vectorStore.save(sessionName(this.sid!), outbound);
+      try {
+        await this.#vectorStore.save(sessionName(this.sid!), outbound);
+      } catch (error) {
+        wipeClientState(state);
+        throw error;
+      }
     }
     this.#state = state;
     return this.#answer(outbound);

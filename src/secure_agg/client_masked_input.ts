@@ -25,11 +25,12 @@ function checkInput(input: Uint32Array, { dimension, ringBits, coordinateBound }
     });
   }
   const mask = ringMask(ringBits);
-  const lowest = mask - coordinateBound + 1; // 2^b - bound: the residue of -bound
+  const width = 2 * coordinateBound;
   let outside = 0;
   for (let i = 0; i < input.length; i++) {
     const value = input[i];
-    if (value > mask || (value > coordinateBound && value < lowest)) outside++;
+    // Moved up by the bound, the residues of -bound to bound are 0 to twice the bound.
+    if (value > mask || (((value + coordinateBound) & mask) >>> 0) > width) outside++;
   }
   if (outside > 0) {
     throw protocolAbort("input_range", "The site's vector has coordinates outside the agreed bound.", {
@@ -61,7 +62,7 @@ export async function maskInput(
   await engine.apply(input, masks.map(({ key, negate }) => ({ key: key.reveal(), negate })), 0);
   for (const mask of masks) mask.key.wipe();
   reduceRing(input, config.ringBits);
-  const upload = vectorMessages({ config, sid: session.sid, index, identity, provider }, input);
+  const upload = vectorMessages({ config, sid: session.sid, index, shared, identity, provider }, input);
   const frozen = { context, session, index, identityKeys, shared, held };
   return {
     kind: "next",

@@ -1,5 +1,11 @@
 import { checkAlive, checkSession } from "./_client_checks.ts";
-import type { ClientAwaitingInput, ClientAwaitingShares, HeldShares, SecretMask } from "./client_state.ts";
+import {
+  type ClientAwaitingInput,
+  type ClientAwaitingShares,
+  type HeldShares,
+  type SecretMask,
+  wipeClientState,
+} from "./client_state.ts";
 import { asStep, type StepAbort } from "./client_step.ts";
 import { encodeMessage } from "./codec.ts";
 import { protocolAbort } from "./errors.ts";
@@ -17,42 +23,58 @@ export function receiveShares(
 ): { readonly kind: "next"; readonly state: ClientAwaitingInput } | StepAbort {
   return asStep(() => {
     const { context, session, index, peers, maskSecret, maskSeed, ownShares } = state;
-    const { provider } = context;
     checkSession(session, message.sid);
     checkAlive(session, context.config, index, message.shared);
     checkSenders(state, message);
     const held = new Map<number, HeldShares>([[index, ownShares]]);
-    for (const share of message.shares) held.set(share.peer, openShare(state, share, message));
-    const agree = provider.x25519(maskSecret.reveal());
-    const masks: SecretMask[] = [{
-      key: new SecretBytes(selfMaskKey(provider, session.sid, index, maskSeed.reveal())),
-      negate: false,
-    }];
-    for (const { peer } of message.shares) {
-      const { clientId, maskKey } = peers.get(peer)!;
-      const shared = agree(maskKey);
-      if (shared === undefined) {
-        throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
-          blamed: [clientId],
-        });
-      }
-      const key = new SecretBytes(pairMaskKey(provider, session.sid, shared, index, peer));
-      shared.fill(0);
-      masks.push({ key, negate: subtractsPairMask(index, peer) });
+    const masks: SecretMask[] = [];
+    const identityKeys = new Map([[index, context.identity.publicKey]]);
+    for (const [peer, { identityKey }] of peers) identityKeys.set(peer, identityKey);
+    const { shared } = message;
+    const next: ClientAwaitingInput = {
+      kind: "awaiting_input",
+      context,
+      session,
+      index,
+      identityKeys,
+      shared,
+      held,
+      masks,
+    };
+    try {
+      for (const share of message.shares) held.set(share.peer, openShare(state, share, message));
+      deriveMasks(state, message, masks);
+    } catch (error) {
+      wipeClientState(next);
+      throw error;
     }
     maskSecret.wipe();
     maskSeed.wipe();
-    const identityKeys = new Map([[index, context.identity.publicKey]]);
-    for (const [peer, { identityKey, inboundKey }] of peers) {
-      identityKeys.set(peer, identityKey);
-      inboundKey.wipe();
-    }
-    const { shared } = message;
-    return {
-      kind: "next",
-      state: { kind: "awaiting_input", context, session, index, identityKeys, shared, held, masks },
-    };
+    for (const { inboundKey } of peers.values()) inboundKey.wipe();
+    return { kind: "next", state: next };
   });
+}
+
+/** The self mask, then one mask per neighbour in U1. */
+function deriveMasks(
+  { context, session, index, peers, maskSecret, maskSeed }: ClientAwaitingShares,
+  message: DeliverSharesMessage,
+  masks: SecretMask[],
+): void {
+  const { provider } = context;
+  const selfKey = selfMaskKey(provider, session.sid, index, maskSeed.reveal());
+  masks.push({ key: new SecretBytes(selfKey), negate: false });
+  const agree = provider.x25519(maskSecret.reveal());
+  for (const { peer } of message.shares) {
+    const { clientId, maskKey } = peers.get(peer)!;
+    const shared = agree(maskKey);
+    if (shared === undefined) {
+      throw protocolAbort("bad_public_key", "A site advertised a key of low order.", { blamed: [clientId] });
+    }
+    const key = new SecretBytes(pairMaskKey(provider, session.sid, shared, index, peer));
+    shared.fill(0);
+    masks.push({ key, negate: subtractsPairMask(index, peer) });
+  }
 }
 
 /** Shares must come from exactly those of our neighbours that are in U1. */

@@ -1,4 +1,5 @@
-import { concatBytes, u16 } from "./_bytes.ts";
+import { ByteWriter } from "./_byte_codec.ts";
+import { concatBytes, equalBytes } from "./_bytes.ts";
 import { type VerifiedRoster, verifyRoster } from "./_client_roster.ts";
 import type { ClientAwaitingRoster, ClientAwaitingShares, HeldShares, Peer } from "./client_state.ts";
 import { asStep, type Step } from "./client_step.ts";
@@ -13,12 +14,10 @@ import { splitSecret } from "./shamir.ts";
 
 /** The bytes of a share message that its signature covers. */
 export function sharesStatement(message: Omit<ShareKeysMessage, "signature" | "type">): Uint8Array {
-  return concatBytes(
-    message.sid,
-    u16(message.index),
-    message.commitment,
-    ...message.ciphertexts.flatMap(({ peer, ciphertext }) => [u16(peer), ciphertext]),
-  );
+  const writer = new ByteWriter(66 + 82 * message.ciphertexts.length);
+  writer.raw(message.sid).uint(2, message.index).raw(message.commitment);
+  for (const { peer, ciphertext } of message.ciphertexts) writer.uint(2, peer).raw(ciphertext);
+  return writer.finish();
 }
 
 /**
@@ -32,6 +31,38 @@ export function shareKeys(state: ClientAwaitingRoster, message: RosterMessage): 
   });
 }
 
+/** X25519 secrets with all neighbours, by index. Nothing is dealt before every one of them is known to be good. */
+function agreeWithAll(
+  { context, encryptionSecret }: ClientAwaitingRoster,
+  adverts: VerifiedRoster["adverts"],
+): Map<number, Uint8Array> {
+  const agree = context.provider.x25519(encryptionSecret.reveal());
+  const agreed = new Map<number, Uint8Array>();
+  for (const [peer, advert] of adverts) {
+    const shared = agree(advert.encryptionKey);
+    if (shared === undefined) {
+      for (const secret of agreed.values()) secret.fill(0);
+      throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
+        blamed: [advert.clientId],
+        evidence: [encodeMessage(advert)],
+      });
+    }
+    agreed.set(peer, shared);
+  }
+  return agreed;
+}
+
+/** b, which must be fresh: a source that repeats itself would make b, which is revealed, equal to a secret that is not. */
+function drawMaskSeed({ context, encryptionSecret, maskSecret }: ClientAwaitingRoster): Uint8Array {
+  const maskSeed = randomSecret(context.random, 32);
+  if ([encryptionSecret, maskSecret].some((secret) => equalBytes(secret.reveal(), maskSeed))) {
+    throw protocolAbort("bad_randomness", "The source of random bytes repeats itself.", {
+      remedy: "check the operating system's random number generator before any secret is made",
+    });
+  }
+  return maskSeed;
+}
+
 function deal(
   state: ClientAwaitingRoster,
   { session, index, adverts }: VerifiedRoster,
@@ -39,12 +70,12 @@ function deal(
   const { context, maskSecret } = state;
   const { provider, config, random } = context;
   const { sid } = session;
-  const maskSeed = randomSecret(random, 32);
+  const maskSeed = drawMaskSeed(state);
   const commitment = maskSeedCommitment(provider, sid, index, maskSeed);
   const closed = session.graph.closed(index);
+  const agreed = agreeWithAll(state, adverts);
   const seedShares = splitSecret(maskSeed, config.threshold, closed.length, random);
   const keyShares = splitSecret(maskSecret.reveal(), config.threshold, closed.length, random);
-  const agree = provider.x25519(state.encryptionSecret.reveal());
   const peers = new Map<number, Peer>();
   const ciphertexts: ShareCiphertext[] = [];
   let ownShares: HeldShares | undefined;
@@ -54,13 +85,7 @@ function deal(
       return;
     }
     const advert = adverts.get(peer)!;
-    const shared = agree(advert.encryptionKey);
-    if (shared === undefined) {
-      throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
-        blamed: [advert.clientId],
-        evidence: [encodeMessage(advert)],
-      });
-    }
+    const shared = agreed.get(peer)!;
     const key = envelopeKey(provider, sid, shared, index, peer);
     const plaintext = concatBytes(seedShares[rank], keyShares[rank]);
     const aad = envelopeAad(sid, index, peer, commitment, state.advert.maskKey);

@@ -54,6 +54,20 @@ function settle(state: ClientState, step: Step<ClientState> | StepAbort): Client
     : { state: step.state, outbound: [step.outbound] };
 }
 
+/**
+ * Takes the caller's vector away from it. The array is masked in place and read again at every retry of the upload: a
+ * caller that went on using it would send its next plain vector under the name of this one.
+ */
+function ownVector(words: Uint32Array): Uint32Array {
+  const { buffer } = words;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== words.byteLength) return words.slice();
+  try {
+    return new Uint32Array(buffer.transfer());
+  } catch {
+    return words.slice(); // memory of a WebAssembly instance cannot change hands
+  }
+}
+
 /** The whole client as one function of (state, message); every pair that is not legal aborts. */
 export async function stepClient(
   state: ClientState,
@@ -73,9 +87,14 @@ export async function stepClient(
   if (state.kind === "awaiting_shares" && message.type === "deliver_shares") {
     const step = receiveShares(state, message);
     if (step.kind === "abort") return abortClient(state, step.error);
-    const masked = await maskInput(step.state, await effects.input(), effects.engine);
-    if (masked.kind === "abort") return abortClient(step.state, masked.error);
-    return { state: masked.state, outbound: masked.upload };
+    try {
+      const masked = await maskInput(step.state, ownVector(await effects.input()), effects.engine);
+      if (masked.kind === "abort") return abortClient(step.state, masked.error);
+      return { state: masked.state, outbound: masked.upload };
+    } catch (error) {
+      wipeClientState(step.state);
+      throw error;
+    }
   }
   if (state.kind === "awaiting_survivors" && message.type === "survivors") {
     return settle(state, signSurvivors(state, message));

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from "./_byte_codec.ts";
-import { decodeBody, MESSAGE_TYPES, writeBody } from "./_message_bodies.ts";
+import { bodyBytes, decodeBody, MESSAGE_TYPES, writeBody } from "./_message_bodies.ts";
 import { protocolAbort } from "./errors.ts";
 import type { Message } from "./messages.ts";
 
@@ -10,15 +10,9 @@ export const HEADER_BYTES = 9;
 
 /** Place of the body length in the header. */
 const LENGTH_OFFSET = 5;
-/** Bytes of a `masked_chunk` message besides its payload: session id, index, chunk number. */
-const CHUNK_FIELDS = 32 + 2 + 4;
-
 /** The canonical bytes of a message: header {magic "SA1", type u8, version u8, length u32}, then the body. */
 export function encodeMessage(message: Message): Uint8Array {
-  const capacity = message.type === "masked_chunk"
-    ? HEADER_BYTES + CHUNK_FIELDS + message.payload.length
-    : 256;
-  const writer = new ByteWriter(capacity)
+  const writer = new ByteWriter(HEADER_BYTES + bodyBytes(message))
     .raw(MAGIC)
     .uint(1, MESSAGE_TYPES.indexOf(message.type))
     .uint(1, VERSION)

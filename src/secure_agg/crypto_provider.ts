@@ -28,4 +28,9 @@ export interface CryptoProvider {
   open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined;
   /** ChaCha20 key stream (RFC 8439) from 64-byte block `counter`; `nonce` has 12 bytes. */
   chacha20(key: Uint8Array, nonce: Uint8Array, counter: number, length: number): Uint8Array;
+  /**
+   * The same key stream with a zero nonce, piece by piece: every call gives the next `length` bytes, a multiple of 64
+   * but for the last. All pieces together have `total` bytes, and all must be taken.
+   */
+  keyStream(key: Uint8Array, counter: number, total: number): (length: number) => Uint8Array;
 }

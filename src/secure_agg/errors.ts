@@ -70,6 +70,7 @@ export class SecAggError extends FedKimError {
   readonly blamed: readonly string[];
   /** Raw messages kept as evidence; empty if there are none. */
   readonly evidence: readonly Uint8Array[];
+  readonly #summary: string;
 
   /**
    * Makes the error.
@@ -79,9 +80,22 @@ export class SecAggError extends FedKimError {
    */
   constructor(code: SecAggCode, summary: string, details: SecAggErrorDetails) {
     super(code, summary, details);
+    this.#summary = summary;
     this.reason = details.reason;
     this.blamed = details.blamed ?? [];
     this.evidence = details.evidence ?? [];
+  }
+
+  /** The same error with raw messages that show what happened, unless it has such messages already. */
+  withEvidence(evidence: readonly Uint8Array[]): SecAggError {
+    if (this.evidence.length > 0) return this;
+    const { reason, blamed } = this;
+    return new SecAggError(this.code as SecAggCode, this.#summary, {
+      ...this.details,
+      reason,
+      blamed,
+      evidence,
+    });
   }
 }
 

@@ -105,11 +105,16 @@ const CURIOUS_SIGMA = 40;
 const ETA = 20;
 
 /** What the privacy of a ring depends on besides its size and degree. */
-type RingPrivacy = Pick<RoundConfig, "profile" | "gammaMillionths">;
+type RingPrivacy = Pick<RoundConfig, "profile" | "gammaMillionths" | "colluders">;
+
+/** Corrupt sites that a roster of n is sized for: the fraction gamma of it, and never fewer than the colluders. */
+export function assumedCorrupt(n: number, config: RingPrivacy): number {
+  return Math.max(Math.floor((config.gammaMillionths / 1e6) * n + TINY), config.colluders);
+}
 
 /** Smallest threshold that is private on a ring of this degree over n sites. */
 export function smallestRingThreshold(n: number, degree: number, config: RingPrivacy): number {
-  const corrupt = Math.floor((config.gammaMillionths / 1e6) * n + TINY);
+  const corrupt = assumedCorrupt(n, config);
   return config.profile === "curious"
     ? Math.max(2, upperQuantile(n, corrupt, degree, 2 ** -(CURIOUS_SIGMA + 1) / n) + 1)
     : targetedThreshold(n, degree, corrupt, TARGETED_SIGMA);

@@ -1,8 +1,17 @@
-import { concatBytes, u16, u16Pair } from "./_bytes.ts";
+import { u16, u16Pair } from "./_bytes.ts";
 import { framed, taggedHash } from "./_tagged_hash.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
 const SEED_BYTES = 32;
+/** Info of the keys between two sites; the last four bytes are for the two indices. */
+const PAIR_MASK = framed("pair_mask", new Uint8Array(4));
+const ENVELOPE = framed("envelope", new Uint8Array(4));
+
+function infoOf(template: Uint8Array, first: number, second: number): Uint8Array {
+  const info = template.slice();
+  info.set(u16Pair(first, second), info.length - 4);
+  return info;
+}
 
 /** Commitment of a dealer to its self-mask seed b; binds session and dealer. */
 export function maskSeedCommitment(
@@ -32,7 +41,7 @@ export function pairMaskKey(
   a: number,
   b: number,
 ): Uint8Array {
-  const info = framed("pair_mask", u16Pair(Math.min(a, b), Math.max(a, b)));
+  const info = infoOf(PAIR_MASK, Math.min(a, b), Math.max(a, b));
   return provider.hkdf(sharedSecret, sid, info, SEED_BYTES);
 }
 
@@ -49,7 +58,7 @@ export function envelopeKey(
   from: number,
   to: number,
 ): Uint8Array {
-  return provider.hkdf(sharedSecret, sid, framed("envelope", u16Pair(from, to)), SEED_BYTES);
+  return provider.hkdf(sharedSecret, sid, infoOf(ENVELOPE, from, to), SEED_BYTES);
 }
 
 /** Additional data of an envelope: session, both ends, and the dealer's public commitments to both secrets. */
@@ -60,7 +69,12 @@ export function envelopeAad(
   commitment: Uint8Array,
   maskKey: Uint8Array,
 ): Uint8Array {
-  return concatBytes(sid, u16Pair(from, to), commitment, maskKey);
+  const out = new Uint8Array(100);
+  out.set(sid);
+  out.set(u16Pair(from, to), 32);
+  out.set(commitment, 36);
+  out.set(maskKey, 68);
+  return out;
 }
 
 /** Nonce of the envelopes: zero, because every key seals exactly one plaintext. */

@@ -27,15 +27,16 @@ export interface MaskEngine {
   apply(words: Uint32Array, jobs: readonly MaskJob[], first: number): void | Promise<void>;
 }
 
-/** Words that stay in the cache while the masks of all jobs pass over them: 256 KiB. */
-const BLOCK_WORDS = 1 << 16;
+/** Words that stay in the cache while the masks of all jobs pass over them: 512 KiB. */
+const BLOCK_WORDS = 1 << 17;
+/** Words of key stream that a native cipher makes at a time: 128 KiB. */
+const PIECE_WORDS = 1 << 15;
 const STATE = 0;
 const TARGET = 1024;
 const SOURCE = TARGET + 4 * BLOCK_WORDS;
-const PAGES = Math.ceil((SOURCE + 4 * BLOCK_WORDS) / 65_536);
+const PAGES = Math.ceil((SOURCE + 4 * PIECE_WORDS) / 65_536);
 /** "expand 32-byte k" */
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
-const ZERO_NONCE = new Uint8Array(12);
 /** Below this size, starting a native cipher costs more than it saves. */
 const SMALL_WORDS = 1 << 12;
 
@@ -58,11 +59,15 @@ const addFused: AddMask = ({ memory, expand }, { key, negate }, counter, words) 
 function addStream(provider: CryptoProvider): AddMask {
   return (kernel, job, counter, words) => {
     if (words < SMALL_WORDS) return addFused(kernel, job, counter, words);
-    const stream = provider.chacha20(job.key, ZERO_NONCE, counter, 4 * words);
-    new Uint8Array(kernel.memory.buffer, SOURCE, stream.length).set(stream);
-    stream.fill(0);
-    release(stream);
-    kernel.add(SOURCE, TARGET, groupsOf(words), job.negate ? 1 : 0);
+    const next = provider.keyStream(job.key, counter, 4 * words);
+    for (let start = 0; start < words; start += PIECE_WORDS) {
+      const length = Math.min(PIECE_WORDS, words - start);
+      const stream = next(4 * length);
+      new Uint8Array(kernel.memory.buffer, SOURCE, stream.length).set(stream);
+      stream.fill(0);
+      release(stream);
+      kernel.add(SOURCE, TARGET + 4 * start, groupsOf(length), job.negate ? 1 : 0);
+    }
   };
 }
 
@@ -70,6 +75,10 @@ function blockedEngine(name: string, addMask: AddMask): MaskEngine {
   let kernel: ChaCha20Kernel | undefined;
   const apply = (words: Uint32Array, jobs: readonly MaskJob[], first: number): void => {
     if (jobs.length === 0) return;
+    if (first % 16 !== 0 || first < 0 || (first + words.length) / 16 > 2 ** 32) {
+      throw new RangeError(`masks cannot start at coordinate ${first}: a multiple of 16 is needed`);
+    }
+    if (jobs.some(({ key }) => key.length !== 32)) throw new RangeError("a mask key has 32 bytes");
     kernel ??= chaCha20Kernel(PAGES);
     for (let start = 0; start < words.length; start += BLOCK_WORDS) {
       const block = words.subarray(start, start + BLOCK_WORDS);

@@ -110,6 +110,11 @@ export interface CommitVectorMessage {
   readonly vectorRoot: Uint8Array;
   /** Ed25519 signature over all of the above. */
   readonly signature: Uint8Array;
+  /**
+   * `default` only, undefined in other profiles: Ed25519 signature of the set U1 that the vector is masked for. The
+   * others release shares of b only against it.
+   */
+  readonly sharedSignature: Uint8Array | undefined;
 }
 
 /** The set U2 of survivors, to be signed (`strict`). */
@@ -136,11 +141,11 @@ export interface SignSurvivorsMessage {
   readonly signature: Uint8Array;
 }
 
-/** One signature of the survivor set. */
+/** One signature of a survivor: of the survivor set in `strict`, of the set U1 in `default`. */
 export interface SurvivorSignature {
   /** Roster index of the signer. */
   readonly index: number;
-  /** Ed25519 signature over the transcript hash. */
+  /** Ed25519 signature. */
   readonly signature: Uint8Array;
 }
 
@@ -154,7 +159,10 @@ export interface UnmaskRequestMessage {
   readonly survivors: IndexSet;
   /** {@link recordRoot} of everything that the sites sent since the roster, 32 bytes. */
   readonly recordRoot: Uint8Array;
-  /** Signatures of neighbours in ascending order; empty outside `strict`. */
+  /**
+   * In ascending order: t signatures of U2 (`strict`), the signatures of U1 by every neighbour in U2 (`default`), none
+   * in `curious`.
+   */
   readonly signatures: readonly SurvivorSignature[];
 }
 

@@ -118,7 +118,7 @@ export { unmask } from "./client_unmask.ts";
 export { vectorMessages, type VectorOwner } from "./masked_vector.ts";
 export { type FrozenVectorStore, resumeUpload, sessionName } from "./frozen_vector.ts";
 export { type ClientPhase, type ClientStep, SecAggClient, type SecAggClientOptions } from "./client.ts";
-export { recordRoot, type Transcript, transcriptHash } from "./transcript.ts";
+export { recordRoot, sharedStatement, type Transcript, transcriptHash } from "./transcript.ts";
 export { type Blame } from "./blame.ts";
 export { type ChunkStage, memoryStage } from "./chunk_stage.ts";
 export type {
@@ -139,3 +139,12 @@ export type {
   Upload,
 } from "./server_state.ts";
 export { type Receipt, SecAggServer, type SecAggServerOptions, type ServerEvent } from "./server.ts";
+export { type CostModel, costModel, type PartyCost } from "./cost_model.ts";
+export {
+  type MeasuredCost,
+  simulate,
+  type SimulatedRoundReport,
+  type SimulationOptions,
+  type Spread,
+} from "./simulation.ts";
+export type { CpuClock } from "./_simulated_cost.ts";

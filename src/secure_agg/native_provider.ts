@@ -1,6 +1,7 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import nodeCrypto from "node:crypto";
 import { isAllZero, isCanonicalX25519 } from "./_x25519_canonical.ts";
+import { isSmallOrderEd25519 } from "./_ed25519_order.ts";
 import { concatBytes, equalBytes, u32 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
@@ -15,16 +16,23 @@ const ED25519_PRIVATE = pkcs8(0x70);
 const ED25519_PUBLIC = spki(0x70);
 const TAG_BYTES = 16;
 
+/** Prefix and key in one array; node's types ask for a Buffer, node itself takes any bytes. */
+function derOf(prefix: Uint8Array, raw: Uint8Array): Buffer {
+  const der = new Uint8Array(prefix.length + raw.length);
+  der.set(prefix);
+  der.set(raw, prefix.length);
+  return der as Buffer;
+}
+
 function privateKey(prefix: Uint8Array, raw: Uint8Array): nodeCrypto.KeyObject {
-  const der = concatBytes(prefix, raw);
-  const key = nodeCrypto.createPrivateKey({ key: Buffer.from(der.buffer), format: "der", type: "pkcs8" });
+  const der = derOf(prefix, raw);
+  const key = nodeCrypto.createPrivateKey({ key: der, format: "der", type: "pkcs8" });
   der.fill(0);
   return key;
 }
 
 function publicKey(prefix: Uint8Array, raw: Uint8Array): nodeCrypto.KeyObject {
-  const der = Buffer.from(concatBytes(prefix, raw).buffer);
-  return nodeCrypto.createPublicKey({ key: der, format: "der", type: "spki" });
+  return nodeCrypto.createPublicKey({ key: derOf(prefix, raw), format: "der", type: "spki" });
 }
 
 /** The raw 32-byte public key of a private key object. */
@@ -44,9 +52,22 @@ const imported = new WeakMap<Uint8Array, { readonly raw: Uint8Array; readonly ke
 function ed25519PublicKey(raw: Uint8Array): nodeCrypto.KeyObject {
   const known = imported.get(raw);
   if (known !== undefined && equalBytes(known.raw, raw)) return known.key;
+  if (isSmallOrderEd25519(raw)) throw new RangeError("an Ed25519 key of small order");
   const key = publicKey(ED25519_PUBLIC, raw);
   imported.set(raw, { raw: raw.slice(), key });
   return key;
+}
+
+/** node:crypto takes the 32-bit block counter as the first four bytes of a 16-byte initial vector. */
+function streamOf(key: Uint8Array, initial: Uint8Array, total: number): (length: number) => Uint8Array {
+  const cipher = nodeCrypto.createCipheriv("chacha20", key, initial);
+  let left = total;
+  return (length) => {
+    const stream = cipher.update(length <= ZEROS.length ? ZEROS.subarray(0, length) : new Uint8Array(length));
+    left -= length;
+    if (left === 0) cipher.final(); // releases the native cipher
+    return new Uint8Array(stream.buffer, stream.byteOffset, length);
+  };
 }
 
 const AEAD = "chacha20-poly1305";
@@ -107,11 +128,10 @@ export const nativeProvider: CryptoProvider = {
       return undefined;
     }
   },
-  chacha20: (key, nonce, counter, length) => {
-    // node:crypto takes the 32-bit block counter as the first four bytes of a 16-byte initial vector.
-    const cipher = nodeCrypto.createCipheriv("chacha20", key, concatBytes(u32(counter), nonce));
-    const stream = cipher.update(length <= ZEROS.length ? ZEROS.subarray(0, length) : new Uint8Array(length));
-    cipher.final(); // releases the native cipher
-    return new Uint8Array(stream.buffer, stream.byteOffset, length);
+  chacha20: (key, nonce, counter, length) => streamOf(key, concatBytes(u32(counter), nonce), length)(length),
+  keyStream: (key, counter, total) => {
+    const initial = new Uint8Array(16);
+    initial.set(u32(counter));
+    return streamOf(key, initial, total);
   },
 };

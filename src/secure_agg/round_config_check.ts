@@ -66,7 +66,7 @@ function checkThresholds(config: RoundConfig): void {
     if (!ringIsSafe(nMax, graph.degree, config)) {
       refuse(
         `a ring of degree ${graph.degree} with threshold ${threshold} for ${nMax} sites, ` +
-          `${config.gammaMillionths / 1e4} % of them corrupt`,
+          `${config.gammaMillionths / 1e4} % of them corrupt and ${config.colluders} colluding`,
         `threshold >= ${smallestRingThreshold(nMax, graph.degree, config)}`,
         "take degree and threshold from graphParams",
       );
@@ -96,6 +96,9 @@ function checkThresholds(config: RoundConfig): void {
 export function checkRoundConfig(config: RoundConfig): void {
   checkInteger("roundId", config.roundId, 0, Number.MAX_SAFE_INTEGER);
   if (utf8(config.taskId).length > 255) refuse("a taskId above 255 bytes", "at most 255", "shorten it");
+  if (!config.taskId.isWellFormed()) {
+    refuse("a taskId with half a character", "well-formed text", "correct it");
+  }
   for (const name of ["enrolledHash", "modelHash", "planHash"] as const) {
     if (config[name].length !== 32) {
       refuse(`${name} of ${config[name].length} bytes`, "32 bytes", "use SHA-256");

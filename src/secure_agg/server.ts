@@ -203,6 +203,7 @@ export class SecAggServer {
     this.#record({ kind: "message", clientId, bytes });
     acceptance.apply();
     if (hash !== undefined) this.#accepted.set(name, hash);
+    if (message.type === "abort") this.releaseUpload(clientId);
     return { kind: "accepted" };
   }
 
@@ -229,7 +230,8 @@ export class SecAggServer {
 
   /**
    * Ends the present phase, at its deadline or when it is {@link complete}. The next phase is the following one of
-   * the protocol, or `aborted` if too few sites are left; after `unmask` it is `finished`.
+   * the protocol, or `aborted` if too few sites are left; after `unmask` it is `finished`. A failure of this machine
+   * aborts too, as the sum may be unmasked by half; what {@link SecAggServerOptions.record} throws changes nothing.
    */
   async close(): Promise<void> {
     if (this.#closing || this.#state.phase === "finished" || this.#state.phase === "aborted") {
@@ -238,10 +240,14 @@ export class SecAggServer {
     this.#closing = true;
     try {
       this.#record({ kind: "close" });
-      this.#state = await closePhase(this.#state);
-    } catch (error) {
-      if (!(error instanceof SecAggError)) throw error;
-      this.#state = { phase: "aborted", error };
+      this.#state = await closePhase(this.#state).catch((cause: unknown) => {
+        const error = cause instanceof SecAggError ? cause : protocolAbort(
+          "local_failure",
+          "The server could not end a phase of the round.",
+          { remedy: "see the cause; replay the recorded events, or start a new round", cause },
+        );
+        return { phase: "aborted", error };
+      });
     } finally {
       this.#closing = false;
     }

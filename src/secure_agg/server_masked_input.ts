@@ -15,7 +15,7 @@ import type {
   ServerUnmasking,
 } from "./server_state.ts";
 import { encodeMessage } from "./codec.ts";
-import { recordRoot, transcriptHash } from "./transcript.ts";
+import { recordRoot, sharedStatement, transcriptHash } from "./transcript.ts";
 import { aliveNeighbours, neededNeighbours } from "./session.ts";
 
 /**
@@ -49,7 +49,7 @@ export function acceptChunk(
         found: `chunk ${chunk} of ${from}`,
         remedy: "resume with the stored, byte-identical vector, or give the session up",
         blamed: [from],
-        evidence: [before, hash],
+        evidence: [stage.get(index, chunk)?.slice() ?? before, encodeMessage(message)],
       },
     );
   }
@@ -96,6 +96,11 @@ export function acceptCommit(
   if (!verifyLabelled(enrolled.get(from)!, "commit_vector", statement, message.signature, provider)) {
     throw protocolAbort("bad_signature", "The commit is not signed by its site.", { blamed: [from] });
   }
+  if (!signsShared(state, from, message)) {
+    throw protocolAbort("bad_signature", "The vector is masked for another set of sites.", {
+      blamed: [from],
+    });
+  }
   return {
     kind: "accept",
     apply: () => {
@@ -104,9 +109,22 @@ export function acceptCommit(
         addWire(config.wireForm, payload!, state.accumulator.subarray(start, start + length));
       });
       releaseUpload(state, index);
-      state.committed.set(index, root);
+      state.committed.set(index, message);
     },
   };
+}
+
+/** In `default` a commit is signed with U1 too, in the other profiles it is not. */
+function signsShared(
+  { context, session, shared }: ServerCollecting,
+  from: string,
+  { sharedSignature }: CommitVectorMessage,
+): boolean {
+  const { config, provider, enrolled } = context;
+  if (config.profile !== "default") return sharedSignature === undefined;
+  const statement = sharedStatement(provider, session.sid, shared);
+  return sharedSignature !== undefined &&
+    verifyLabelled(enrolled.get(from)!, "sign_shared", statement, sharedSignature, provider);
 }
 
 /** Forgets the staged chunks of an upload, but not their hashes: only the very same chunks can come again. */
@@ -139,7 +157,7 @@ export function closeMaskedInput(state: ServerCollecting): ServerCertifying | Se
   const root = recordRoot(
     provider,
     [...shared].map((index) => provider.sha256(encodeMessage(shares.get(index)!))),
-    [...survivors].map((index) => state.committed.get(index)!),
+    [...survivors].map((index) => state.committed.get(index)!.vectorRoot),
   );
   const transcript = transcriptHash(provider, { sid: session.sid, shared, survivors, recordRoot: root });
   const summed: ServerSummed = {
@@ -154,9 +172,11 @@ export function closeMaskedInput(state: ServerCollecting): ServerCertifying | Se
     recordRoot: root,
     transcript,
   };
-  return config.profile === "strict"
-    ? { ...summed, phase: "sign_survivors", signatures: new Map() }
-    : { ...summed, phase: "unmask", signatures: new Map(), answers: new Map() };
+  if (config.profile === "strict") return { ...summed, phase: "sign_survivors", signatures: new Map() };
+  const signatures = [...state.committed].flatMap(([index, { sharedSignature }]) =>
+    sharedSignature === undefined ? [] : [[index, { index, signature: sharedSignature }] as const]
+  );
+  return { ...summed, phase: "unmask", signatures: new Map(signatures), answers: new Map() };
 }
 
 /** U2, to be signed (`strict`). */

@@ -3,6 +3,7 @@ import { belowThreshold, protocolAbort } from "./errors.ts";
 import { verifyLabelled } from "./identity.ts";
 import type { SignSurvivorsMessage, UnmaskRequestMessage } from "./messages.ts";
 import type { Acceptance, ServerCertifying, ServerUnmasking } from "./server_state.ts";
+import { countsAsWitness } from "./session.ts";
 
 /**
  * Phase 3, `strict` only: takes one signature of U2.
@@ -29,11 +30,9 @@ export function acceptSurvivorSignature(
  * @throws SecAggError BelowThreshold if a site would see fewer than t signatures of its neighbourhood
  */
 export function closeSignSurvivors(state: ServerCertifying): ServerUnmasking {
-  const { session, signatures, context } = state;
+  const { signatures, context } = state;
   const { threshold } = context.config;
-  const seen = [...signatures.keys()].map((index) =>
-    session.graph.closed(index).filter((peer) => signatures.has(peer)).length
-  );
+  const seen = [...signatures.keys()].map((index) => witnesses(state, index).length);
   const fewest = Math.min(signatures.size, ...seen);
   if (fewest < threshold) {
     throw belowThreshold("too_few_signatures", "neighbours signed the survivor set", fewest, threshold);
@@ -41,15 +40,25 @@ export function closeSignSurvivors(state: ServerCertifying): ServerUnmasking {
   return { ...state, phase: "unmask", answers: new Map() };
 }
 
-/** The request to one site: U2, and t signatures of its closed neighbourhood in `strict`. */
+/** Sites whose signatures count for site `index`. */
+function witnesses({ session, signatures }: ServerCertifying | ServerUnmasking, index: number): number[] {
+  return session.graph.closed(index).filter((peer) =>
+    signatures.has(peer) && countsAsWitness(session, index, peer)
+  );
+}
+
+/** The request to one site: U2, with t signatures of U2 in `strict`, and all neighbours' signatures of U1 in `default`. */
 export function unmaskRequestFor(state: ServerUnmasking, index: number): UnmaskRequestMessage {
   const { session, survivors, signatures, context } = state;
-  const around = session.graph.closed(index).filter((peer) => signatures.has(peer));
+  const { profile, threshold } = context.config;
+  const signers = profile === "strict"
+    ? witnesses(state, index).slice(0, threshold)
+    : session.graph.closed(index).filter((peer) => peer !== index && signatures.has(peer));
   return {
     type: "unmask_request",
     sid: session.sid,
     survivors,
     recordRoot: state.recordRoot,
-    signatures: around.slice(0, context.config.threshold).map((peer) => signatures.get(peer)!),
+    signatures: signers.map((peer) => signatures.get(peer)!),
   };
 }

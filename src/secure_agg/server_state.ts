@@ -4,7 +4,13 @@ import type { SecAggError } from "./errors.ts";
 import type { Enrolled } from "./identity.ts";
 import type { IndexSet } from "./index_set.ts";
 import type { MaskEngine } from "./mask_engine.ts";
-import type { AdvertiseKeysMessage, ShareKeysMessage, SurvivorSignature, UnmaskMessage } from "./messages.ts";
+import type {
+  AdvertiseKeysMessage,
+  CommitVectorMessage,
+  ShareKeysMessage,
+  SurvivorSignature,
+  UnmaskMessage,
+} from "./messages.ts";
 import type { RoundConfig } from "./round_config.ts";
 import type { Session } from "./session.ts";
 import type { ChunkStage } from "./chunk_stage.ts";
@@ -81,8 +87,8 @@ export interface ServerCollecting extends ServerShared {
   readonly uploads: Map<number, Upload>;
   /** Sum of all committed masked vectors, mod 2^32: the only vector that the server keeps. */
   readonly accumulator: Uint32Array;
-  /** Root of every vector that is in the accumulator, by index. */
-  readonly committed: Map<number, Uint8Array>;
+  /** Commit of every vector that is in the accumulator, by index. */
+  readonly committed: Map<number, CommitVectorMessage>;
 }
 
 /** What the fixed set U2 adds. */
@@ -109,7 +115,7 @@ export interface ServerCertifying extends ServerSummed {
 export interface ServerUnmasking extends ServerSummed {
   /** Discriminator. */
   readonly phase: "unmask";
-  /** Signatures of U2 by index; empty outside `strict`. */
+  /** Signatures by index: of U2 in `strict`, of U1 in `default`; empty in `curious`. */
   readonly signatures: ReadonlyMap<number, SurvivorSignature>;
   /** Verified answers by index. */
   readonly answers: Map<number, UnmaskMessage>;

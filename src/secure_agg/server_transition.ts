@@ -4,7 +4,8 @@ import { acceptAdvert, closeAdvertiseKeys, rosterFor } from "./server_advertise_
 import { acceptChunk, acceptCommit, closeMaskedInput, survivorsMessage } from "./server_masked_input.ts";
 import { acceptShares, closeShareKeys, sharesFor } from "./server_share_keys.ts";
 import { acceptSurvivorSignature, closeSignSurvivors, unmaskRequestFor } from "./server_sign_survivors.ts";
-import type { Acceptance, ServerRoster, ServerState } from "./server_state.ts";
+import { IndexSet } from "./index_set.ts";
+import type { Acceptance, ServerRoster, ServerState, ServerUnmasking } from "./server_state.ts";
 import { acceptUnmask, closeUnmask } from "./server_unmask.ts";
 
 /** What each phase takes; nothing else but an abort is legal in it. */
@@ -35,7 +36,12 @@ export function acceptMessage(
     });
   }
   const over = state.phase === "finished" || state.phase === "aborted";
-  if (message.type === "abort" && !over) return { kind: "accept", apply: () => gone.add(from) };
+  if (message.type === "abort" && !over) {
+    if (!state.context.enrolled.has(from)) {
+      throw protocolAbort("not_enrolled", "A site that is not enrolled cannot give up.", { blamed: [from] });
+    }
+    return { kind: "accept", apply: () => gone.add(from) };
+  }
   if (state.phase === "advertise_keys" && message.type === "advertise_keys") {
     return acceptAdvert(state, from, message);
   }
@@ -77,6 +83,11 @@ export async function closePhase(state: ServerState): Promise<ServerState> {
   }
 }
 
+/** Who gets the unmask request: in `strict` only those that signed the survivors. */
+function askedToUnmask({ context, signatures, survivors }: ServerUnmasking): IndexSet {
+  return context.config.profile === "strict" ? IndexSet.of(survivors.capacity, signatures.keys()) : survivors;
+}
+
 /** Indices that may speak in a phase. */
 function speakers(
   state: Exclude<ServerState, { phase: "advertise_keys" | "finished" | "aborted" }>,
@@ -89,7 +100,7 @@ function speakers(
     case "sign_survivors":
       return state.survivors;
     case "unmask":
-      return state.signatures.size > 0 ? state.signatures.keys() : state.survivors;
+      return askedToUnmask(state);
   }
 }
 
@@ -144,10 +155,8 @@ export function outboundMessage(state: ServerState, clientId: string): ServerMes
       return state.shared.has(index) ? sharesFor(state, index) : undefined;
     case "sign_survivors":
       return state.survivors.has(index) ? survivorsMessage(state) : undefined;
-    case "unmask": {
-      const asked = state.signatures.size > 0 ? state.signatures.has(index) : state.survivors.has(index);
-      return asked ? unmaskRequestFor(state, index) : undefined;
-    }
+    case "unmask":
+      return askedToUnmask(state).has(index) ? unmaskRequestFor(state, index) : undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeMessage } from "./codec.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 import { protocolAbort } from "./errors.ts";
 import { fullGraph, type Neighbourhoods, ringGraph } from "./graph.ts";
-import { ringIsSafe } from "./graph_params.ts";
+import { assumedCorrupt, ringIsSafe } from "./graph_params.ts";
 import type { AdvertiseKeysMessage } from "./messages.ts";
 import type { IndexSet } from "./index_set.ts";
 import type { RoundConfig } from "./round_config.ts";
@@ -66,13 +66,18 @@ export function openSession(
   const keysRoot = taggedHash(provider, "keys_root", ...leaves);
   const sid = taggedHash(provider, "sid", configHash, keysRoot);
   const { graph } = config;
-  if (graph.kind === "full" || graph.degree >= n - 1) return { sid, n, graph: fullGraph(n) };
-  if (!ringIsSafe(n, graph.degree, config)) {
+  if (graph.kind === "full") return { sid, n, graph: fullGraph(n) };
+  const complete = graph.degree >= n - 1;
+  const safe = complete
+    ? config.profile === "curious" || 2 * config.threshold > n + assumedCorrupt(n, config)
+    : ringIsSafe(n, graph.degree, config);
+  if (!safe) {
     throw protocolAbort("unsafe_graph", "The ring graph is not safe for a roster of this size.", {
       found: `${n} sites, degree ${graph.degree}, threshold ${config.threshold}`,
       needed: "degree and threshold of the published table for this size",
     });
   }
+  if (complete) return { sid, n, graph: fullGraph(n) };
   return { sid, n, graph: ringGraph(provider, sid, n, graph.degree) };
 }
 
@@ -81,6 +86,15 @@ export function aliveNeighbours(session: Session, index: number, set: IndexSet):
   let count = 0;
   for (const peer of session.graph.closed(index)) if (peer !== index && set.has(peer)) count++;
   return count;
+}
+
+/**
+ * True if the signature of `signer` counts for site `index` in `strict`. On the ring the bound behind t leaves the site
+ * itself out: at the edge between two views it sees its own signature, k/2 and those of the corrupt sites. On the full
+ * graph 2t > n + c already forbids two views with t signatures each.
+ */
+export function countsAsWitness(session: Session, index: number, signer: number): boolean {
+  return session.graph.complete || signer !== index;
 }
 
 /**

@@ -23,15 +23,15 @@ export function sharingField(shares: number): BinaryField {
  */
 function combineRows(
   field: BinaryField,
-  factors: readonly number[],
-  rows: Uint32Array,
+  factors: ArrayLike<number>,
+  rows: Int32Array,
   words: number,
 ): Uint8Array {
-  const planes = new Uint32Array(field.bits * words);
+  const planes = new Int32Array(field.bits * words);
   for (let i = 0; i < factors.length; i++) {
     const row = i * words;
-    for (let factor = factors[i], plane = 0; factor !== 0; factor >>>= 1, plane += words) {
-      if ((factor & 1) === 0) continue;
+    for (let factor = factors[i]; factor !== 0; factor &= factor - 1) {
+      const plane = words * (31 - Math.clz32(factor & -factor)); // the lowest bit that is set
       for (let w = 0; w < words; w++) planes[plane + w] ^= rows[row + w];
     }
   }
@@ -61,14 +61,62 @@ export function splitSecret(
     coefficients.set(drawn, secret.length);
     drawn.fill(0);
   }
-  const rows = new Uint32Array(coefficients.buffer);
+  const words = secret.length / 4;
+  const tables = multiplesByNibble(field, new Int32Array(coefficients.buffer), words);
+  const powers = coordinatePowers(field, threshold, count);
   const shares = Array.from({ length: count }, (_, i) => {
-    const powers = [1];
-    while (powers.length < threshold) powers.push(field.multiply(powers[powers.length - 1], i + 1));
-    return combineRows(field, powers, rows, secret.length / 4);
+    const share = new Int32Array(words);
+    for (let j = 0; j < threshold; j++) {
+      let table = j * field.bits * 4 * words;
+      for (let power = powers[i * threshold + j]; power !== 0; power >>>= 4, table += 16 * words) {
+        const row = table + (power & 15) * words;
+        for (let w = 0; w < words; w++) share[w] ^= tables[row + w];
+      }
+    }
+    return new Uint8Array(share.buffer);
   });
   coefficients.fill(0);
+  tables.fill(0);
   return shares;
+}
+
+/**
+ * For every row its products with 0 to 15, then with 16 times 0 to 15, and so on: a product with a public factor is then
+ * one addition per four bits. Rows are secret, and no branch or address depends on them.
+ */
+function multiplesByNibble(field: BinaryField, rows: Int32Array, words: number): Int32Array {
+  const tables = new Int32Array(rows.length * field.bits * 4);
+  for (let start = 0, table = 0; start < rows.length; start += words) {
+    const bit = rows.slice(start, start + words);
+    for (let nibble = 0; nibble < field.bits / 4; nibble++, table += 16 * words) {
+      for (let size = 1; size < 16; size *= 2) {
+        for (let i = 0; i < size * words; i++) {
+          tables[table + size * words + i] = tables[table + i] ^ bit[i % words];
+        }
+        for (let w = 0; w < words; w++) bit[w] = field.doubleWord(bit[w]);
+      }
+    }
+    bit.fill(0);
+  }
+  return tables;
+}
+
+let lastPowers = { key: "", powers: new Uint16Array(0) };
+
+/** Powers 0 to threshold - 1 of the coordinates 1 to count, row by row: public, and the same for all sites of a round. */
+function coordinatePowers(field: BinaryField, threshold: number, count: number): Uint16Array {
+  const key = `${field.bits} ${threshold} ${count}`;
+  if (lastPowers.key === key) return lastPowers.powers;
+  const powers = new Uint16Array(threshold * count);
+  for (let i = 0; i < count; i++) {
+    powers[i * threshold] = 1;
+    for (let j = 1; j < threshold; j++) {
+      const at = i * threshold + j;
+      powers[at] = field.multiply(powers[at - 1], i + 1);
+    }
+  }
+  lastPowers = { key, powers };
+  return powers;
 }
 
 /**
@@ -94,7 +142,7 @@ export function combineShares(
   const { length } = shares[0];
   const rows = new Uint8Array(length * shares.length);
   shares.forEach((share, i) => rows.set(share, i * length));
-  const out = combineRows(field, coefficients, new Uint32Array(rows.buffer), length / 4);
+  const out = combineRows(field, coefficients, new Int32Array(rows.buffer), length / 4);
   rows.fill(0);
   return out;
 }

@@ -14,6 +14,15 @@ export function recordRoot(
   return taggedHash(provider, "record", ...shareHashes, ...vectorRoots);
 }
 
+/**
+ * What a site signs as the set U1 that it masks its vector for. In `default` a share of a survivor's mask seed is
+ * released only against that survivor's signature of the releaser's own U1: otherwise a server could leave sites out of
+ * the masks of one vector and so undercut the bound of `worstLegalSplit`.
+ */
+export function sharedStatement(provider: CryptoProvider, sid: Uint8Array, shared: IndexSet): Uint8Array {
+  return taggedHash(provider, "shared", sid, shared.toBytes());
+}
+
 /** Everything that a transcript covers. */
 export interface Transcript {
   /** Session id: configuration, model, plan and all advertised keys. */

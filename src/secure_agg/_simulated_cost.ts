@@ -1,0 +1,70 @@
+import type { CryptoProvider } from "./crypto_provider.ts";
+import type { SavedWork } from "./_metered_provider.ts";
+
+/** Reads CPU seconds of this process; the caller knows how on its platform. */
+export type CpuClock = () => number;
+
+/** What one simulated party has cost so far. */
+export interface Meter {
+  /** CPU seconds, work that was computed once for several parties counted for each. */
+  cpuSeconds: number;
+  /** Bytes sent. */
+  sent: number;
+  /** Bytes received. */
+  received: number;
+  /** Largest sum of state, vector and messages at hand at a time. */
+  memoryBytes: number;
+}
+
+/** A party that has cost nothing yet. */
+export function newMeter(): Meter {
+  return { cpuSeconds: 0, sent: 0, received: 0, memoryBytes: 0 };
+}
+
+/** CPU seconds of one agreement and one verification here, to charge work that was not repeated. */
+export interface UnitCosts {
+  /** One X25519 agreement. */
+  readonly agreement: number;
+  /** One Ed25519 verification. */
+  readonly verification: number;
+}
+
+const REPEATS = 200;
+
+/** Measures the unit costs. */
+export function measureUnits(provider: CryptoProvider, clock: CpuClock): UnitCosts {
+  const secret = new Uint8Array(32).fill(7);
+  const message = new Uint8Array(200);
+  const publicKey = provider.x25519PublicKey(new Uint8Array(32).fill(9));
+  const identityKey = provider.ed25519PublicKey(secret);
+  const signature = provider.ed25519Sign(secret, message);
+  const agree = provider.x25519(secret);
+  const perCall = (run: () => unknown): number => {
+    for (let i = 0; i < REPEATS / 4; i++) run();
+    const start = clock();
+    for (let i = 0; i < REPEATS; i++) run();
+    return (clock() - start) / REPEATS;
+  };
+  return {
+    agreement: perCall(() => agree(publicKey)),
+    verification: perCall(() => provider.ed25519Verify(identityKey, message, signature)),
+  };
+}
+
+/** Runs a step of one party and charges it: the time it took, and the time that it saved. */
+export async function charge<T>(
+  meter: Meter,
+  clock: CpuClock,
+  saved: SavedWork,
+  units: UnitCosts,
+  run: () => T | Promise<T>,
+): Promise<T> {
+  const before = { ...saved };
+  const start = clock();
+  try {
+    return await run();
+  } finally {
+    meter.cpuSeconds += clock() - start + (saved.agreements - before.agreements) * units.agreement +
+      (saved.verifications - before.verifications) * units.verification;
+  }
+}
