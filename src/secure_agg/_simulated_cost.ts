@@ -51,20 +51,39 @@ export function measureUnits(provider: CryptoProvider, clock: CpuClock): UnitCos
   };
 }
 
-/** Runs a step of one party and charges it: the time it took, and the time that it saved. */
-export async function charge<T>(
-  meter: Meter,
-  clock: CpuClock,
-  saved: SavedWork,
-  units: UnitCosts,
-  run: () => T | Promise<T>,
-): Promise<T> {
-  const before = { ...saved };
-  const start = clock();
-  try {
-    return await run();
-  } finally {
-    meter.cpuSeconds += clock() - start + (saved.agreements - before.agreements) * units.agreement +
-      (saved.verifications - before.verifications) * units.verification;
+/** Charges parties for their steps, one after the other. */
+export class Cashier {
+  readonly #clock: CpuClock;
+  readonly #saved: SavedWork;
+  readonly #units: UnitCosts;
+  #last: number;
+
+  /** @param saved counts the work that is charged although it was not repeated */
+  constructor(clock: CpuClock, saved: SavedWork, units: UnitCosts) {
+    this.#clock = clock;
+    this.#saved = saved;
+    this.#units = units;
+    this.#last = clock();
+  }
+
+  /** What happened since the last step was nobody's work. */
+  skip(): void {
+    this.#last = this.#clock();
+  }
+
+  /**
+   * Runs a step of one party and charges it: the time since the last step, for asking the time twice would cost as much
+   * as a small message, and the time that was saved.
+   */
+  async charge<T>(meter: Meter, run: () => T | Promise<T>): Promise<T> {
+    const { agreements, verifications } = this.#saved;
+    try {
+      return await run();
+    } finally {
+      const now = this.#clock();
+      meter.cpuSeconds += now - this.#last + (this.#saved.agreements - agreements) * this.#units.agreement +
+        (this.#saved.verifications - verifications) * this.#units.verification;
+      this.#last = now;
+    }
   }
 }

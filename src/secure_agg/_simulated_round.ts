@@ -1,10 +1,11 @@
 import type { RandomBytes } from "../formats/random_bytes.ts";
 import { type CommonKnowledge, PackedSite } from "./_simulated_site.ts";
-import { charge, type CpuClock, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
+import { Cashier, type CpuClock, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
 import { type Lie, lyingProvider, tamper } from "./_simulated_lies.ts";
 import type { MeteredProvider } from "./_metered_provider.ts";
 import type { Blame } from "./blame.ts";
-import { advertiseKeys } from "./client_advertise_keys.ts";
+import { checkContext } from "./_client_checks.ts";
+import { draftAdvert } from "./client_advertise_keys.ts";
 import { maskInput } from "./client_masked_input.ts";
 import { receiveShares } from "./client_receive_shares.ts";
 import { shareKeys } from "./client_share_keys.ts";
@@ -101,10 +102,8 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     provider: sites[i].lie === "wrong_commitment" ? lyingProvider(provider) : provider,
     random: round.random,
   });
-  const asServer = <T>(run: () => T | Promise<T>): Promise<T> =>
-    charge(serverMeter, clock, saved, round.units, run);
-  const asClient = <T>(i: number, run: () => T | Promise<T>): Promise<T> =>
-    charge(meters[i], clock, saved, round.units, run);
+  const asServer = <T>(run: () => T | Promise<T>): Promise<T> => cashier.charge(serverMeter, run);
+  const asClient = <T>(i: number, run: () => T | Promise<T>): Promise<T> => cashier.charge(meters[i], run);
   const remember = (i: number, atHand: number): void => {
     meters[i].memoryBytes = Math.max(meters[i].memoryBytes, atHand + packed[i].bytes);
   };
@@ -128,11 +127,12 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     await send(i, encodeMessage({ type: "abort", code: error.code, reason: error.reason }), false);
   };
 
+  const cashier = new Cashier(clock, saved, round.units);
   const opened = clock();
   const adverts = new Map<string, AdvertiseKeysMessage>();
   for (const i of sites.keys()) {
-    const step = await asClient(i, () => advertiseKeys(contextOf(i)));
-    if (step.kind === "abort") throw step.error;
+    if (i === 0) checkContext(contextOf(i)); // every site would check the same configuration
+    const step = await asClient(i, () => draftAdvert(contextOf(i)));
     packed[i].packAdvertised(step.state);
     adverts.set(sites[i].identity.id, step.state.advert);
     remember(i, step.outbound.length);
@@ -178,6 +178,7 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
         if (step.kind === "abort") return giveUp(i, step);
         const vector = round.vector(i);
         const plain = vector.slice();
+        cashier.skip();
         const masked = await asClient(i, () => maskInput(step.state, vector, engine));
         if (masked.kind === "abort") return giveUp(i, masked);
         packed[i].packFrozen(masked.state);
@@ -190,6 +191,7 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
           taken = await send(i, tamper(lie, next.value, identity, configHash), false);
         }
         if (taken) { for (let k = 0; k < plain.length; k++) expected[k] += plain[k]; }
+        cashier.skip();
         return;
       }
       case "survivors": {

@@ -1,4 +1,7 @@
-/** A site that handed out or gave back wrong shares although the secrets could be recovered. */
+/**
+ * A site that handed out or gave back wrong shares although the secrets could be recovered. Envelopes are secret, so this
+ * is the likeliest explanation and no proof: dealers that collude can make an honest holder look like the liar.
+ */
 export interface Blame {
   /** Client id. */
   readonly clientId: string;

@@ -30,9 +30,9 @@ function verifyCofactorless(publicKey: Uint8Array, message: Uint8Array, signatur
   const { Point } = ed25519;
   const encodedR = signature.subarray(0, 32);
   const s = littleEndian(signature.subarray(32));
-  if (s >= Point.Fn.ORDER) return false;
   const k = littleEndian(sha512(concatBytes(encodedR, publicKey, message))) % Point.Fn.ORDER;
   const minusKA = Point.fromBytes(publicKey, false).multiplyUnsafe(k).negate();
+  // A scalar s that is not below the group order makes multiplyUnsafe throw, as RFC 8032 wants it refused.
   return equalBytes(Point.BASE.multiplyUnsafe(s).add(minusKA).toBytes(), encodedR);
 }
 

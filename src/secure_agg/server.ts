@@ -107,6 +107,7 @@ export class SecAggServer {
         stage: options.stage ?? memoryStage(),
       },
       adverts: new Map(),
+      usedKeys: new Set(),
     };
   }
 

@@ -1,4 +1,4 @@
-import { equalBytes } from "./_bytes.ts";
+import { equalBytes, toHex } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 import { belowThreshold, protocolAbort } from "./errors.ts";
 import { verifyLabelled } from "./identity.ts";
@@ -42,7 +42,13 @@ export function acceptAdvert(
       remedy: "join the next round",
     });
   }
-  return { kind: "accept", apply: () => state.adverts.set(from, advert) };
+  return {
+    kind: "accept",
+    apply: () => {
+      state.adverts.set(from, advert);
+      state.usedKeys.add(toHex(advert.encryptionKey)).add(toHex(advert.maskKey));
+    },
+  };
 }
 
 /** Any scalar tells a key of low order: X25519 clears the cofactor. */
@@ -54,15 +60,12 @@ function isUsable(provider: CryptoProvider, key: Uint8Array): boolean {
 }
 
 /** True if one of the keys is already on the roster, or both are the same. */
-function isReused(state: ServerAdvertising, advert: AdvertiseKeysMessage): boolean {
-  const own = [advert.encryptionKey, advert.maskKey];
-  if (equalBytes(own[0], own[1])) return true;
-  for (const other of state.adverts.values()) {
-    if (own.some((key) => equalBytes(key, other.encryptionKey) || equalBytes(key, other.maskKey))) {
-      return true;
-    }
-  }
-  return false;
+function isReused(
+  { usedKeys }: ServerAdvertising,
+  { encryptionKey, maskKey }: AdvertiseKeysMessage,
+): boolean {
+  return equalBytes(encryptionKey, maskKey) || usedKeys.has(toHex(encryptionKey)) ||
+    usedKeys.has(toHex(maskKey));
 }
 
 /**

@@ -39,6 +39,8 @@ export interface ServerAdvertising {
   readonly context: ServerContext;
   /** Verified adverts by client id. */
   readonly adverts: Map<string, AdvertiseKeysMessage>;
+  /** All advertised keys, in hexadecimal: none may come twice. */
+  readonly usedKeys: Set<string>;
 }
 
 /** What the fixed roster adds. */

@@ -15,8 +15,9 @@ export interface SplitViewCohort {
 /**
  * Honest inputs that are in every sum a lying server can unmask by showing different survivor sets to different sites:
  * n - floor((n - c)(n - nMin) / (t - c)) - c. Each of the n - c honest sites accepts at most n - nMin peers as dropped,
- * and t - c honest votes are needed to treat one site as dropped. In `default`, noise must be sized for this number;
- * in `strict` split views are refused and nMin - c holds.
+ * and t - c honest votes are needed to treat one site as dropped. Views of U1 may be split too: leaving a site out of the
+ * masks of a cluster takes t - c honest sites that hold, and release shares for, the same U1 without it. On the full
+ * graph in `default`, noise must be sized for this number; in `strict` split views are refused and nMin - c holds.
  * @throws FedKimError ConfigError unless 0 <= c < t <= nMin <= n
  */
 export function worstLegalSplit({ n, nMin, threshold, colluders }: SplitViewCohort): number {

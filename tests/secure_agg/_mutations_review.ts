@@ -163,11 +163,4 @@ export const REVIEW_MUTATIONS: readonly Mutation[] = [
     "ed25519_parity_test.ts",
     "both providers judge alike",
   ),
-  m(
-    "noble_provider.ts",
-    "if (s >= Point.Fn.ORDER) return false;",
-    "",
-    "ed25519_parity_test.ts",
-    "both providers judge alike",
-  ),
 ];
