@@ -23,8 +23,7 @@ export async function aggregator(options: Options<"aggregator">): Promise<void> 
       Deno.stderr.isTerminal() ? line.update(progress) : logEvent({ event: "progress", ...progress }),
   });
   line.end();
-  if (options.json) out.result(JSON.stringify(result));
-  else {out.result(
-      `Finished: ${result.steps} steps in ${result.seconds.toFixed(0)} s; results in ${result.run}`,
-    );}
+  const { steps, seconds, run } = result;
+  const summary = `Finished: ${steps} steps in ${seconds.toFixed(0)} s; results in ${run}`;
+  out.result(options.json ? JSON.stringify(result) : summary);
 }

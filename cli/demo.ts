@@ -11,6 +11,7 @@ import {
   EnrollmentBook,
   type FederationResult,
   readIdentity,
+  RUN_FILES,
   SITE_FILES,
   writePolicy,
 } from "../src/federation/mod.ts";
@@ -44,7 +45,8 @@ export async function demo(options: Options<"demo">): Promise<void> {
     const data = await federationData(options, run, line);
     const result = await runProcesses(options, run, data, line, children, signal);
     const report = await federationReport(run);
-    await Deno.writeTextFile(join(run, "report.html"), renderHtml(report));
+    const page = join(run, RUN_FILES.report);
+    await Deno.writeTextFile(page, renderHtml(report));
     const seconds = (performance.now() - started) / 1000;
     if (options.json) {
       out.result(JSON.stringify({ run, seconds, privacy: await privacySummary(run), tasks: result.tasks }));
@@ -55,11 +57,7 @@ export async function demo(options: Options<"demo">): Promise<void> {
     if (data.synthetic) {
       out.result("The data are synthetic: these figures say nothing about any patient or hospital.");
     }
-    out.result(
-      `\nDone in ${duration(seconds)}. Run folder: ${run}\nPrivacy report as a page: ${
-        join(run, "report.html")
-      }`,
-    );
+    out.result(`\nDone in ${duration(seconds)}. Run folder: ${run}\nPrivacy report as a page: ${page}`);
   } finally {
     line.end();
     stopAll();

@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { readClientConfig, readIdentity, readPolicy, SITE_FILES } from "../src/federation/mod.ts";
+import {
+  readClientConfig,
+  readIdentity,
+  readPinnedAggregator,
+  readPolicy,
+  SITE_FILES,
+} from "../src/federation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
 import { EMBEDDED_MODEL_FOLDER, inspectCheckpoint } from "../src/foundation/mod.ts";
 import { loadFederationPart } from "../src/local/mod.ts";
@@ -37,9 +43,9 @@ export async function doctor(options: Options<"doctor">): Promise<void> {
   ];
   if (options.config !== undefined) checks.push(...await siteChecks(options.config));
   if (options.json) out.result(JSON.stringify({ checks }));
-  else {for (const { name, ok, detail } of checks) {
+  else {checks.forEach(({ name, ok, detail }) => {
       out.result(`${ok ? "ok  " : paint("red", "FAIL")} ${name}: ${detail}`);
-    }}
+    });}
   const failed = checks.filter((item) => !item.ok);
   if (failed.length > 0) {
     throw new FedKimError("ConfigError", `${failed.length} of ${checks.length} checks failed.`, {
@@ -70,7 +76,7 @@ async function siteChecks(file: string): Promise<Check[]> {
     return "readable by its owner only";
   });
   await add("aggregator and clock", async () => {
-    const { url } = JSON.parse(await Deno.readTextFile(join(config.state, SITE_FILES.aggregator)));
+    const { url } = await readPinnedAggregator(config.state);
     const response = await fetch(`${url}/healthz`);
     await response.body?.cancel();
     const skew = Math.abs(Date.parse(response.headers.get("date") ?? "") - Date.now());

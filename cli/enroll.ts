@@ -7,11 +7,7 @@ import { out } from "./terminal.ts";
 export async function enroll(options: Options<"enroll">): Promise<void> {
   if (options.invite !== undefined) {
     const accepted = await acceptInvite(options.state, options.invite);
-    if (options.json) out.result(JSON.stringify(accepted));
-    else {out.result(
-        `Enrolled as ${accepted.site} with ${accepted.url}.\nThis site's public key, for the other hospitals: ${accepted.publicKey}\nNext: fedkim policy --state ${options.state} --epsilon 8 --delta 1e-5 --minimum-sites 3 --peers peers.json`,
-      );}
-    return;
+    return out.result(options.json ? JSON.stringify(accepted) : nextStep(options.state, accepted));
   }
   if (options.site === undefined || options.url === undefined) {
     throw new FedKimError("ConfigError", "There is nothing to do.", {
@@ -21,4 +17,12 @@ export async function enroll(options: Options<"enroll">): Promise<void> {
   const book = await EnrollmentBook.open(options.state);
   const token = encodeInvite(await book.invite(options.site, options.url));
   out.result(options.json ? JSON.stringify({ site: options.site, invite: token }) : token);
+}
+
+function nextStep(state: string, { site, url, publicKey }: Awaited<ReturnType<typeof acceptInvite>>): string {
+  return [
+    `Enrolled as ${site} with ${url}.`,
+    `This site's public key, for the other hospitals: ${publicKey}`,
+    `Next: fedkim policy --state ${state} --epsilon 8 --delta 1e-5 --minimum-sites 3 --peers peers.json`,
+  ].join("\n");
 }

@@ -1,10 +1,10 @@
 import { decodeSum } from "../dp/mod.ts";
-import { unflatten } from "../local/mod.ts";
+import { flatten, unflatten } from "../local/mod.ts";
 import type { Identity } from "../secure_agg/mod.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import { flatStart, publicValidation } from "./aggregator_results.ts";
+import { publicValidation } from "./aggregator_results.ts";
 import type { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { FederationPlan } from "./federation_plan.ts";
@@ -52,10 +52,10 @@ export interface AggregationOptions {
 export async function aggregate(options: AggregationOptions): Promise<Float64Array> {
   const { config, plan, stage, desk, artefacts, run, onProgress } = options;
   const steps = plan.dp.request.steps;
-  const { flat: anchor, dimension } = flatStart(stage);
+  const anchor = flatten(stage.spec, stage.base);
   const optimizer = serverOptimizerOf(config, steps);
   let flat = anchor;
-  let state = initServerOptimizer(dimension);
+  let state = initServerOptimizer(anchor.length);
   let aborts = 0;
   let detail = await validate(options, flat, 0);
   for (let round = 1; round <= steps; round++) {

@@ -1,12 +1,4 @@
-import {
-  auroc,
-  federatedParameters,
-  flatten,
-  loadFederationPart,
-  type LocalWeights,
-  prepareFeatures,
-  taskScores,
-} from "../local/mod.ts";
+import { auroc, loadFederationPart, type LocalWeights, prepareFeatures, taskScores } from "../local/mod.ts";
 import { type InjectedModel, trainInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
@@ -51,7 +43,7 @@ export async function injectKnowledge(
   const samplesOfPart = (part: PublicPart, list: typeof answerable, only?: "labelled") =>
     allSamples(stage.spec, weights, part.data, part.features, list, only);
   const held = await samplesOfPart(validation, tasks, "labelled");
-  const flat = (samples: typeof held) => [...samples.values()].flat().map((item) => item.sample);
+  const flat = (samples: typeof held) => [...samples.values()].flat();
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
@@ -96,9 +88,4 @@ export async function evaluateFolder(
   return Object.fromEntries(
     Object.entries(results).map(([task, result]) => [task, { ...result, role: roles.get(task)! }]),
   );
-}
-
-/** The flat federated parameters of weights, and how many there are. */
-export function flatStart(stage: PublicStage): { readonly flat: Float64Array; readonly dimension: number } {
-  return { flat: flatten(stage.spec, stage.base), dimension: federatedParameters(stage.spec).dimension };
 }

@@ -1,7 +1,6 @@
 import { accuracy, auroc, f1 } from "../local/mod.ts";
-import type { InjectedModel } from "../m3oe/mod.ts";
+import type { InjectedModel, InjectionSample } from "../m3oe/mod.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import type { LabelledSample } from "./injection_samples.ts";
 
 /** Quality of one task on a dataset folder. */
 export type TaskResult =
@@ -38,15 +37,14 @@ export type TaskResult =
  */
 export async function evaluateModel(
   model: InjectedModel,
-  samples: ReadonlyMap<string, readonly LabelledSample[]>,
+  samples: ReadonlyMap<string, readonly InjectionSample[]>,
   thresholds: Readonly<Record<string, number>>,
   onProgress: OnProgress,
 ): Promise<Record<string, TaskResult>> {
   const results: Record<string, TaskResult> = {};
   let done = 0;
   const total = [...samples.values()].reduce((sum, list) => sum + list.length, 0);
-  for (const [task, list] of samples) {
-    const items = list.map((item) => item.sample);
+  for (const [task, items] of samples) {
     if (items.length === 0) continue;
     onProgress({ stage: "evaluate", done, total, detail: task });
     results[task] = typeof items[0].label === "string" ? await openResult(model, items) : binaryResult(
@@ -80,7 +78,7 @@ export function binaryResult(
 
 async function openResult(
   model: InjectedModel,
-  items: readonly LabelledSample["sample"][],
+  items: readonly InjectionSample[],
 ): Promise<TaskResult> {
   const answers = await model.answer([...items], 6);
   let exact = 0;

@@ -1,15 +1,14 @@
 import { join } from "node:path";
 import { loadFederationPart, type LocalWeights } from "../local/mod.ts";
-import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
 import { loadInjection, saveInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { FederationPlan } from "./federation_plan.ts";
+import { loadFoundation } from "./foundation_base.ts";
 import { type ModelBase, publicParts } from "./public_stage.ts";
-import { RUN_FILES } from "./run_folder.ts";
-import { tokenEmbedding } from "./text_table.ts";
+import { RUN_FILES, RunFolder } from "./run_folder.ts";
 import { readWeights } from "./weights_file.ts";
 
 /** A run whose aggregation is over, opened from its folder. */
@@ -27,16 +26,11 @@ export interface FinishedRun extends ModelBase {
 /** Opens a run's folder. @throws FedKimError `ConfigError` where it is not a run that got through aggregation */
 export async function openRun(path: string): Promise<FinishedRun> {
   const { plan, config } = await readRunJson<{ plan: FederationPlan; config: AggregatorConfig }>(path, "run");
-  const decoder = await loadDecoder(config.foundationModel);
-  const tokenizer = await loadTokenizer(config.foundationModel);
-  const table = await embeddingTable(decoder);
   return {
     path,
     plan,
     config,
-    decoder,
-    tokenizer,
-    text: tokenEmbedding(tokenizer, table.values, table.hiddenSize),
+    ...await loadFoundation(config.foundationModel),
     spec: plan.model.spec,
     tasks: plan.tasks,
     weights: await readWeights(join(path, RUN_FILES.weights)),
@@ -66,10 +60,12 @@ export async function injectRun(
   const { model, thresholds } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
   await saveInjection(model, join(run.path, RUN_FILES.injection));
   const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));
-  await Deno.writeTextFile(
-    join(run.path, RUN_FILES.evaluation),
-    JSON.stringify({ ...old, thresholds, trainable: model.summary, tasks: undefined }, null, 2),
-  );
+  await (await RunFolder.create(run.path)).json("evaluation", {
+    ...old,
+    thresholds,
+    trainable: model.summary,
+    tasks: undefined,
+  });
   return { trainable: model.summary };
 }
 

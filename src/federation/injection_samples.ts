@@ -37,25 +37,19 @@ export function answerableTasks(data: SiteData, spec: LocalModelSpec): TaskManif
   );
 }
 
-/** A sample with the row of its set that it was made from. */
-export interface LabelledSample {
-  /** What the foundation model sees. */
-  readonly sample: InjectionSample;
-  /** Who the record belongs to; decides the public validation split. */
-  readonly patient: string;
-}
-
 /**
  * Turns records into samples for the foundation model: encoder tokens for each modality of the task (paper, step 1),
  * text modalities as text, and the label. Records without any of the task's modalities are left out, and with `only`
  * those without a label.
  * @param spec the local model
  * @param weights the aggregated encoders
- * @param data records
- * @param features their cached stem features
- * @param task the task, which belongs to the set `set`
+ * @param features cached stem features of the records
+ * @param set the set whose records are turned into samples
+ * @param task one of its tasks
+ * @param encoded what was encoded already
+ * @param only take labelled records only
  */
-export async function samplesOf(
+async function samplesOf(
   spec: LocalModelSpec,
   weights: LocalWeights,
   features: SiteFeatures,
@@ -63,7 +57,7 @@ export async function samplesOf(
   task: TaskManifest,
   encoded: EncoderCache,
   only?: "labelled",
-): Promise<LabelledSample[]> {
+): Promise<InjectionSample[]> {
   const textual = new Set(
     task.modalities.filter((modality) => set.manifest.modalities[modality].kind === "text"),
   );
@@ -78,32 +72,29 @@ export async function samplesOf(
     ),
   );
   const note = [...textual].find((modality) => !task.question.includes(`{${modality}}`));
-  const samples: LabelledSample[] = [];
+  const samples: InjectionSample[] = [];
   set.records.forEach((record, row) => {
     const label = record.labels.get(task.name);
     if (only === "labelled" && (label === null || label === undefined)) return;
     if (encoders.length > 0 && tokens.every((modality) => modality.present[row] === 0)) return;
     const text = note === undefined ? undefined : record.values.get(note);
     samples.push({
-      patient: record.patient,
-      sample: {
-        task: task.name,
-        modalities: tokens.map((modality, i) => ({
-          modality: encoders[i],
-          count: modality.tokens,
-          tokens: rowOf(modality, row),
-        })),
-        question: record.questions.get(task.name) ?? task.question,
-        label: task.type === "open" ? String(label ?? "") : Number(label) > 0 ? 1 : 0,
-        ...(text?.kind === "text" ? { text: text.text } : {}),
-      },
+      task: task.name,
+      modalities: tokens.map((modality, i) => ({
+        modality: encoders[i],
+        count: modality.tokens,
+        tokens: rowOf(modality, row),
+      })),
+      question: record.questions.get(task.name) ?? task.question,
+      label: task.type === "open" ? String(label ?? "") : Number(label) > 0 ? 1 : 0,
+      ...(text?.kind === "text" ? { text: text.text } : {}),
     });
   });
   return samples;
 }
 
 /** Encodes each modality of each set once, however many tasks read it. */
-export class EncoderCache {
+class EncoderCache {
   #cache = new Map<string, Promise<EncodedModality>>();
 
   /** The encoded modality, made by `make` at the first call. */
@@ -125,9 +116,9 @@ export async function allSamples(
   features: SiteFeatures,
   tasks: readonly TaskManifest[],
   only?: "labelled",
-): Promise<Map<string, LabelledSample[]>> {
+): Promise<Map<string, InjectionSample[]>> {
   const cache = new EncoderCache();
-  const samples = new Map<string, LabelledSample[]>();
+  const samples = new Map<string, InjectionSample[]>();
   for (const set of data.sets) {
     for (const task of set.manifest.tasks.filter((candidate) => tasks.includes(candidate))) {
       samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache, only));

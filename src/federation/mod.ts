@@ -25,7 +25,8 @@ export { acceptInvite } from "./site_enrollment.ts";
 export { readPolicy, writePolicy } from "./site_policy.ts";
 export type { SitePolicy } from "./site_policy.ts";
 export { readIdentity } from "./identity_file.ts";
-export { SITE_FILES } from "./site_state.ts";
+export { readPinnedAggregator, SITE_FILES } from "./site_state.ts";
+export type { PinnedAggregator } from "./site_state.ts";
 export { RUN_FILES } from "./run_folder.ts";
 export { runSite } from "./site_worker.ts";
 export type { SiteEvent, SiteWorkerOptions } from "./site_worker.ts";
@@ -37,4 +38,5 @@ export { evaluateRun, injectRun, openRun, readRunJson } from "./finished_run.ts"
 export type { FinishedRun } from "./finished_run.ts";
 export type { EvaluationResult } from "./aggregator_results.ts";
 export type { FederationPlan } from "./federation_plan.ts";
+export type { FoundationBase } from "./foundation_base.ts";
 export type { ModelBase } from "./public_stage.ts";

@@ -10,26 +10,18 @@ import {
   pretrainOnPublic,
   type SiteData,
   type SiteFeatures,
-  type TokenEmbedding,
 } from "../local/mod.ts";
-import type { Decoder, TextTokenizer } from "../foundation/mod.ts";
-import { embeddingTable, loadDecoder, loadTokenizer } from "../foundation/mod.ts";
 import { createPlan, type DpPlan } from "../dp/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
+import { type FoundationBase, loadFoundation } from "./foundation_base.ts";
 import { splitPublic } from "./public_split.ts";
-import { encodeTextTable, tokenEmbedding } from "./text_table.ts";
+import { encodeTextTable } from "./text_table.ts";
 
 /** What every later stage needs to read records: the foundation model and the local model around it. */
-export interface ModelBase {
-  /** The frozen foundation model. */
-  readonly decoder: Decoder;
-  /** Its tokenizer. */
-  readonly tokenizer: TextTokenizer;
-  /** Its embedding, as the sites' text encoder uses it. */
-  readonly text: TokenEmbedding;
+export interface ModelBase extends FoundationBase {
   /** The local model. */
   readonly spec: LocalModelSpec;
   /** Names of the tasks that are trained. */
@@ -64,18 +56,16 @@ export interface PublicStage extends ModelBase, PublicParts {
 export async function preparePublic(config: AggregatorConfig, onProgress: OnProgress): Promise<PublicStage> {
   const data = await loadFederationPart(config.data.public);
   const tasks = trainTasks(data, config.tasks);
-  const decoder = await loadDecoder(config.foundationModel);
-  const tokenizer = await loadTokenizer(config.foundationModel);
-  const table = await embeddingTable(decoder);
-  const text = tokenEmbedding(tokenizer, table.values, table.hiddenSize);
+  const foundation = await loadFoundation(config.foundationModel);
+  const { table, text } = foundation;
   const { train } = splitPublic(data);
-  const spec = createSpec(train, tasks, { tokenDimension: table.hiddenSize });
+  const spec = createSpec(train, tasks, { tokenDimension: text.dimension });
   const base = await pretrainOnPublic(spec, train, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
   });
   const textTable = await encodeTextTable(config.foundationModel, table);
-  const model = { decoder, tokenizer, text, spec, tasks };
+  const model = { ...foundation, spec, tasks };
   return { ...model, textTable, base, ...publicParts(model, base, data) };
 }
 

@@ -20,7 +20,14 @@ const AggregatorSchema = z.strictObject({
 });
 
 /** The aggregator that a site enrolled with; its key is pinned. */
-export type PinnedAggregator = z.infer<typeof AggregatorSchema>;
+export interface PinnedAggregator {
+  /** File format. */
+  readonly format: "fedkim-aggregator/1";
+  /** Where it listens. */
+  readonly url: string;
+  /** Its Ed25519 public key, hex. */
+  readonly publicKey: string;
+}
 
 /** Pins the aggregator of an accepted invite. */
 export async function pinAggregator(stateFolder: string, invite: Invite): Promise<void> {

@@ -1,5 +1,4 @@
-import type { InjectedModel } from "../m3oe/mod.ts";
-import type { LabelledSample } from "./injection_samples.ts";
+import type { InjectedModel, InjectionSample } from "../m3oe/mod.ts";
 
 /** The threshold with the best F1 on validation scores; ties go to the lower one. */
 export function bestThreshold(scores: ArrayLike<number>, labels: readonly number[]): number {
@@ -40,21 +39,21 @@ export function prevalenceThreshold(scores: ArrayLike<number>, positiveShare: nu
  */
 export async function publicThresholds(
   model: InjectedModel,
-  trained: ReadonlyMap<string, readonly LabelledSample[]>,
-  unseen: ReadonlyMap<string, readonly LabelledSample[]>,
+  trained: ReadonlyMap<string, readonly InjectionSample[]>,
+  unseen: ReadonlyMap<string, readonly InjectionSample[]>,
 ): Promise<Record<string, number>> {
   const thresholds: Record<string, number> = {};
   const shares: number[] = [];
   for (const [task, list] of trained) {
-    const labels = list.map(({ sample }) => Number(sample.label));
+    const labels = list.map((sample) => Number(sample.label));
     if (labels.length === 0) continue;
-    thresholds[task] = bestThreshold(await model.score(list.map(({ sample }) => sample)), labels);
+    thresholds[task] = bestThreshold(await model.score(list), labels);
     shares.push(labels.reduce((sum, label) => sum + label, 0) / labels.length);
   }
   const share = shares.reduce((sum, value) => sum + value, 0) / Math.max(1, shares.length);
   for (const [task, list] of unseen) {
     if (list.length === 0) continue;
-    thresholds[task] = prevalenceThreshold(await model.score(list.map(({ sample }) => sample)), share);
+    thresholds[task] = prevalenceThreshold(await model.score(list), share);
   }
   return thresholds;
 }

@@ -27,6 +27,7 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
   {
     what: "Ledger head",
     seenBy: "aggregator",
-    note: "number of ledger entries and their hash at every join, to detect a rolled-back ledger; no content",
+    note:
+      "number of ledger entries and their hash at every join, plan and step, to detect a rolled-back ledger; no content",
   },
 ];
