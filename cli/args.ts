@@ -339,6 +339,29 @@ const evaluate = command(
   },
 );
 
+const predict = command(
+  "predict",
+  merge(
+    object({
+      verb: constant("predict"),
+      task: option("--task", string({ metavar: "NAME" }), {
+        description: message`Trained or unseen task to answer.`,
+      }),
+      out: optional(option("--out", file("FILE"), {
+        description: message`Write .csv or .json here, and the model card beside it; stdout without it.`,
+      })),
+    }),
+    runAndData,
+    json,
+    backend,
+  ),
+  {
+    brief: message`Calibrated scores of a finished run for your own records, with a model card.`,
+    description:
+      message`Example: fedkim predict --run runs/latest --data site --task icu_shock --out shock.csv`,
+  },
+);
+
 const verify = command(
   "verify",
   or(
@@ -439,7 +462,7 @@ const parser = or(
     inject,
     evaluate,
   ),
-  or(verify, simulate, doctor),
+  or(predict, verify, simulate, doctor),
 );
 
 /** What the user asked for: one shape per verb, told apart by `verb`. */

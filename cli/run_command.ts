@@ -29,6 +29,8 @@ async function dispatch(command: Command): Promise<void> {
       return (await import("./inject.ts")).inject(command);
     case "evaluate":
       return (await import("./evaluate.ts")).evaluate(command);
+    case "predict":
+      return (await import("./predict.ts")).predict(command);
     case "verify accounting":
     case "verify decoder":
     case "verify m3oe":

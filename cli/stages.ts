@@ -7,5 +7,6 @@ export const STAGES: Readonly<Record<string, string>> = {
   step: "Private aggregation steps",
   inject: "Injecting with M3OE",
   evaluate: "Evaluating on test",
+  predict: "Answering records",
   audit: "Auditing with canaries",
 };

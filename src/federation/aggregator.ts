@@ -10,6 +10,7 @@ import type { ArtefactStore } from "./artefact_store.ts";
 import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
+import type { TaskDecision } from "./decisions.ts";
 import { type FederationPlan, federationPlanHash, sealPlan } from "./federation_plan.ts";
 import { makeDpPlan, preparePublic, type PublicStage } from "./public_stage.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -47,8 +48,8 @@ export interface FederationResult {
   readonly seconds: number;
   /** Trained and frozen parameters of the injection. */
   readonly trainable: unknown;
-  /** Decision thresholds by task, from public data. */
-  readonly thresholds: Readonly<Record<string, number>>;
+  /** Thresholds and calibrations by task, from public data. */
+  readonly decisions: Readonly<Record<string, TaskDecision>>;
   /** Gate weights by task. */
   readonly routing: unknown;
   /** Results on the test folder. */
@@ -101,7 +102,7 @@ async function runStages(options: FederationOptions): Promise<FederationResult> 
     steps: plan.dp.request.steps,
     seconds: (performance.now() - started) / 1000,
     trainable: injected.model.summary,
-    thresholds: injected.thresholds,
+    decisions: injected.decisions,
     routing: await injected.model.routing(),
     ...(tasks === undefined ? {} : { tasks }),
   };

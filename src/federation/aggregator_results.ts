@@ -5,7 +5,7 @@ import type { OnProgress } from "../formats/progress.ts";
 import { evaluateModel, type TaskResult } from "./evaluation.ts";
 import { allSamples, answerableTasks, taskText } from "./injection_samples.ts";
 import type { ModelBase, PublicPart, PublicParts, PublicStage } from "./public_stage.ts";
-import { publicThresholds } from "./thresholds.ts";
+import { publicDecisions, type TaskDecision } from "./decisions.ts";
 
 /** AUROC of the local task heads on the public validation split: the learning curve that is safe to publish. */
 export async function publicValidation(
@@ -29,13 +29,21 @@ export async function publicValidation(
   return curve;
 }
 
+/** An injected model and how its scores are read. */
+export interface InjectedKnowledge {
+  /** The trained model; the caller disposes it. */
+  readonly model: InjectedModel;
+  /** Threshold and calibration by task, from public data only. */
+  readonly decisions: Readonly<Record<string, TaskDecision>>;
+}
+
 /** Trains projectors and M3OE on public data around the frozen foundation model (paper, steps 1 to 3). */
 export async function injectKnowledge(
   stage: ModelBase & PublicParts,
   weights: LocalWeights,
   options: { readonly seed: number; readonly epochs?: number | undefined },
   onProgress: OnProgress,
-): Promise<{ readonly model: InjectedModel; readonly thresholds: Record<string, number> }> {
+): Promise<InjectedKnowledge> {
   const { train, validation } = stage;
   const answerable = answerableTasks(train.data, stage.spec);
   const tasks = answerable.filter((task) => stage.tasks.includes(task.name));
@@ -43,7 +51,7 @@ export async function injectKnowledge(
   const samplesOfPart = (part: PublicPart, list: typeof answerable, only?: "labelled") =>
     allSamples(stage.spec, weights, part.data, part.features, list, only);
   const held = await samplesOfPart(validation, tasks, "labelled");
-  const flat = (samples: typeof held) => [...samples.values()].flat();
+  const flat = (lists: typeof held) => [...lists.values()].flatMap(({ samples }) => samples);
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
@@ -57,18 +65,18 @@ export async function injectKnowledge(
   });
   model.addTasks(unseen.map(taskText));
   const unlabelled = await samplesOfPart(validation, unseen.filter((task) => task.type === "binary"));
-  return { model, thresholds: await publicThresholds(model, held, unlabelled) };
+  return { model, decisions: await publicDecisions(model, held, unlabelled) };
 }
 
 /** Metrics by task, with the task's role. */
 export type EvaluationResult = Record<string, TaskResult & { readonly role: "train" | "unseen" }>;
 
-/** Evaluates every task of a dataset folder, trained and unseen, with frozen encoders, model and thresholds. */
+/** Evaluates every task of a dataset folder, trained and unseen, with frozen encoders, model and decisions. */
 export async function evaluateFolder(
   folder: string,
   stage: ModelBase,
   weights: LocalWeights,
-  injected: { readonly model: InjectedModel; readonly thresholds: Readonly<Record<string, number>> },
+  injected: InjectedKnowledge,
   onProgress: OnProgress,
   only?: string,
 ): Promise<EvaluationResult> {
@@ -83,7 +91,7 @@ export async function evaluateFolder(
   }
   injected.model.addTasks(tasks.map(taskText));
   const samples = await allSamples(stage.spec, weights, data, features, tasks, "labelled");
-  const results = await evaluateModel(injected.model, samples, injected.thresholds, onProgress);
+  const results = await evaluateModel(injected.model, samples, injected.decisions, onProgress);
   const roles = new Map(tasks.map((task) => [task.name, task.role]));
   return Object.fromEntries(
     Object.entries(results).map(([task, result]) => [task, { ...result, role: roles.get(task)! }]),

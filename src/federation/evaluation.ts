@@ -1,6 +1,8 @@
-import { accuracy, auroc, f1 } from "../local/mod.ts";
+import { accuracy, auroc, bootstrap, brier, calibrationError, f1 } from "../local/mod.ts";
 import type { InjectedModel, InjectionSample } from "../m3oe/mod.ts";
 import type { OnProgress } from "../formats/progress.ts";
+import type { TaskDecision } from "./decisions.ts";
+import type { TaskSamples } from "./injection_samples.ts";
 
 /** Quality of one task on a dataset folder. */
 export type TaskResult =
@@ -12,12 +14,18 @@ export type TaskResult =
     readonly positives: number;
     /** Area under the ROC curve; null with one class only. */
     readonly auroc: number | null;
+    /** 95 % bootstrap interval of the AUROC over privacy units; null where it cannot be drawn. */
+    readonly aurocInterval: readonly [number, number] | null;
     /** F1 at the threshold. */
     readonly f1: number;
     /** Accuracy at the threshold. */
     readonly accuracy: number;
     /** Yes-minus-no logit above which the answer is yes. */
     readonly threshold: number;
+    /** Brier score of the calibrated probabilities; null for an uncalibrated task. */
+    readonly brier: number | null;
+    /** Expected calibration error of the calibrated probabilities; null for an uncalibrated task. */
+    readonly calibrationError: number | null;
   }
   | {
     readonly type: "open";
@@ -33,24 +41,25 @@ export type TaskResult =
  * Scores every task: yes/no by constrained likelihood, open ones by greedy generation.
  * @param model the injected foundation model
  * @param samples samples by task
- * @param thresholds decision thresholds by task, chosen on public validation data; 0 where a task has none
+ * @param decisions thresholds and calibrations by task, from public data; a task without one is decided at 0
  */
 export async function evaluateModel(
   model: InjectedModel,
-  samples: ReadonlyMap<string, readonly InjectionSample[]>,
-  thresholds: Readonly<Record<string, number>>,
+  samples: ReadonlyMap<string, TaskSamples>,
+  decisions: Readonly<Record<string, TaskDecision>>,
   onProgress: OnProgress,
 ): Promise<Record<string, TaskResult>> {
   const results: Record<string, TaskResult> = {};
   let done = 0;
-  const total = [...samples.values()].reduce((sum, list) => sum + list.length, 0);
-  for (const [task, items] of samples) {
+  const total = [...samples.values()].reduce((sum, list) => sum + list.samples.length, 0);
+  for (const [task, { samples: items, units }] of samples) {
     if (items.length === 0) continue;
     onProgress({ stage: "evaluate", done, total, detail: task });
     results[task] = typeof items[0].label === "string" ? await openResult(model, items) : binaryResult(
       await model.score(items),
       items.map((item) => Number(item.label)),
-      thresholds[task] ?? 0,
+      decisions[task] ?? { threshold: 0 },
+      units,
     );
     done += items.length;
   }
@@ -58,21 +67,36 @@ export async function evaluateModel(
   return results;
 }
 
-/** Metrics of yes/no scores at a threshold. */
+/**
+ * Metrics of yes/no scores.
+ * @param scores yes-minus-no logits
+ * @param labels 0 or 1 for each
+ * @param decision threshold and calibration
+ * @param units privacy unit of each record: what the interval is drawn over
+ */
 export function binaryResult(
   scores: ArrayLike<number>,
   labels: readonly number[],
-  threshold: number,
+  { threshold, calibration }: TaskDecision,
+  units: readonly string[],
 ): TaskResult {
   const data = { scores, labels };
+  const interval = bootstrap({ outputs: 1, scores, labels }, units, auroc);
+  const calibratedLogits = calibration === undefined
+    ? undefined
+    : Array.from(scores, (score) => calibration.slope * score + calibration.intercept);
+  const probable = calibratedLogits && { scores: calibratedLogits, labels };
   return {
     type: "binary",
     n: labels.length,
     positives: labels.reduce((sum, label) => sum + label, 0),
     auroc: auroc(data) ?? null,
+    aurocInterval: interval?.low === undefined ? null : [interval.low, interval.high!],
     f1: f1(data, threshold) ?? 0,
     accuracy: accuracy(data, threshold) ?? 0,
     threshold,
+    brier: (probable && brier(probable)) ?? null,
+    calibrationError: (probable && calibrationError(probable)) ?? null,
   };
 }
 

@@ -3,7 +3,12 @@ import { loadFederationPart, type LocalWeights } from "../local/mod.ts";
 import { loadInjection, saveInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
+import {
+  evaluateFolder,
+  type EvaluationResult,
+  type InjectedKnowledge,
+  injectKnowledge,
+} from "./aggregator_results.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { FederationPlan } from "./federation_plan.ts";
 import { loadFoundation } from "./foundation_base.ts";
@@ -44,9 +49,13 @@ export async function evaluateRun(
   onProgress: OnProgress,
   task?: string,
 ): Promise<EvaluationResult> {
-  const { thresholds } = await readRunJson<{ thresholds: Record<string, number> }>(run.path, "evaluation");
-  const model = await loadInjection(join(run.path, RUN_FILES.injection), run);
-  return await evaluateFolder(folder, run, run.weights, { model, thresholds }, onProgress, task);
+  return await evaluateFolder(folder, run, run.weights, await savedInjection(run), onProgress, task);
+}
+
+/** A finished run's injected model, with its decisions. */
+export async function savedInjection(run: FinishedRun): Promise<InjectedKnowledge> {
+  const { decisions } = await readRunJson<Pick<InjectedKnowledge, "decisions">>(run.path, "evaluation");
+  return { model: await loadInjection(join(run.path, RUN_FILES.injection), run), decisions };
 }
 
 /** Injects a finished run's encoders anew, on a public folder, and replaces the run's saved injection. */
@@ -57,12 +66,12 @@ export async function injectRun(
 ): Promise<{ readonly trainable: unknown }> {
   const parts = publicParts(run, run.weights, await loadFederationPart(folder));
   const options = { seed: run.config.seed, epochs: run.config.injection.epochs };
-  const { model, thresholds } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
+  const { model, decisions } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
   await saveInjection(model, join(run.path, RUN_FILES.injection));
   const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));
   await (await RunFolder.create(run.path)).json("evaluation", {
     ...old,
-    thresholds,
+    decisions,
     trainable: model.summary,
     tasks: undefined,
   });

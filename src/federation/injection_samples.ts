@@ -37,6 +37,16 @@ export function answerableTasks(data: SiteData, spec: LocalModelSpec): TaskManif
   );
 }
 
+/** Samples of one task, and where each comes from. */
+export interface TaskSamples {
+  /** The samples. */
+  readonly samples: readonly InjectionSample[];
+  /** Identifier of the record behind each sample. */
+  readonly ids: readonly string[];
+  /** Privacy unit of the record behind each sample: records of one unit are not independent. */
+  readonly units: readonly string[];
+}
+
 /**
  * Turns records into samples for the foundation model: encoder tokens for each modality of the task (paper, step 1),
  * text modalities as text, and the label. Records without any of the task's modalities are left out, and with `only`
@@ -57,7 +67,7 @@ async function samplesOf(
   task: TaskManifest,
   encoded: EncoderCache,
   only?: "labelled",
-): Promise<InjectionSample[]> {
+): Promise<TaskSamples> {
   const textual = new Set(
     task.modalities.filter((modality) => set.manifest.modalities[modality].kind === "text"),
   );
@@ -73,11 +83,15 @@ async function samplesOf(
   );
   const note = [...textual].find((modality) => !task.question.includes(`{${modality}}`));
   const samples: InjectionSample[] = [];
+  const ids: string[] = [];
+  const units: string[] = [];
   set.records.forEach((record, row) => {
     const label = record.labels.get(task.name);
     if (only === "labelled" && (label === null || label === undefined)) return;
     if (encoders.length > 0 && tokens.every((modality) => modality.present[row] === 0)) return;
     const text = note === undefined ? undefined : record.values.get(note);
+    ids.push(record.id);
+    units.push(set.units[row]);
     samples.push({
       task: task.name,
       modalities: tokens.map((modality, i) => ({
@@ -90,7 +104,7 @@ async function samplesOf(
       ...(text?.kind === "text" ? { text: text.text } : {}),
     });
   });
-  return samples;
+  return { samples, ids, units };
 }
 
 /** Encodes each modality of each set once, however many tasks read it. */
@@ -116,9 +130,9 @@ export async function allSamples(
   features: SiteFeatures,
   tasks: readonly TaskManifest[],
   only?: "labelled",
-): Promise<Map<string, InjectionSample[]>> {
+): Promise<Map<string, TaskSamples>> {
   const cache = new EncoderCache();
-  const samples = new Map<string, InjectionSample[]>();
+  const samples = new Map<string, TaskSamples>();
   for (const set of data.sets) {
     for (const task of set.manifest.tasks.filter((candidate) => tasks.includes(candidate))) {
       samples.set(task.name, await samplesOf(spec, weights, features, set, task, cache, only));

@@ -36,6 +36,12 @@ export type { ServerOptimizerConfig, ServerOptimizerState } from "./server_optim
 export type { TaskResult } from "./evaluation.ts";
 export { evaluateRun, injectRun, openRun, readRunJson } from "./finished_run.ts";
 export type { FinishedRun } from "./finished_run.ts";
+export { predictRun } from "./prediction.ts";
+export type { Prediction } from "./prediction.ts";
+export { modelCard, renderModelCard } from "./model_card.ts";
+export type { ModelCard } from "./model_card.ts";
+export type { TaskDecision } from "./decisions.ts";
+export type { Calibration } from "./platt_scaling.ts";
 export type { EvaluationResult } from "./aggregator_results.ts";
 export type { FederationPlan } from "./federation_plan.ts";
 export type { FoundationBase } from "./foundation_base.ts";

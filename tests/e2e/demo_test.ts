@@ -77,5 +77,39 @@ Deno.test("the demo runs from synthetic data to a report, and its folder serves 
     const unknown = await fedkim("evaluate", "--run", run, "--data", `${run}/data/test`, "--task", "nothing");
     assert.equal(unknown.code, 5);
   });
+  await t.step(
+    "predict gives every record a calibrated probability and a model card beside them",
+    async () => {
+      const file = `${out}/shock.csv`;
+      const ask = ["predict", "--run", run, "--data", `${run}/data/test`];
+      const written = await fedkim(...ask, "--task", "icu_shock", "--out", file);
+      assert.equal(written.code, 0, written.stderr);
+      const [head, ...rows] = (await Deno.readTextFile(file)).trim().split("\r\n").map((row) =>
+        row.split(",")
+      );
+      assert.deepEqual(head, ["id", "score", "probability", "answer"]);
+      const { n, threshold } = JSON.parse(await Deno.readTextFile(`${run}/evaluation.json`)).tasks.icu_shock;
+      assert.ok(rows.length >= n);
+      for (const [, score, probability, answer] of rows) {
+        assert.ok(Number(probability) > 0 && Number(probability) < 1, probability);
+        assert.equal(answer, Number(score) > threshold ? "yes" : "no");
+      }
+      const byScore = [...rows].sort((a, b) => Number(a[1]) - Number(b[1]));
+      const direction = Math.sign(Number(byScore.at(-1)![2]) - Number(byScore[0][2]));
+      byScore.reduce((before, after) => {
+        assert.ok(direction * (Number(after[2]) - Number(before[2])) >= -1e-6, "calibration keeps the order");
+        return after;
+      });
+      const card = await Deno.readTextFile(`${out}/shock.model-card.md`);
+      assert.match(card, /Not a medical device/);
+      assert.match(card, /\| icu \| patient \| \d/);
+      const unseen = JSON.parse((await fedkim(...ask, "--task", "icu_long_stay", "--json")).stdout);
+      assert.ok(
+        unseen.predictions.every(({ probability }: { probability: unknown }) => probability === null),
+      );
+      assert.equal((await fedkim(...ask, "--task", "nothing")).code, 5);
+      assert.equal((await fedkim(...ask, "--task", "icu_shock", "--out", `${out}/x.txt`)).code, 2);
+    },
+  );
   await Deno.remove(out, { recursive: true });
 });
