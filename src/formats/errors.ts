@@ -22,6 +22,8 @@ export const ERROR_EXIT_STATUS = {
   UnexpectedMessage: 11,
   /** Too few sites are left to unmask. */
   BelowThreshold: 12,
+  /** The aggregator's database cannot be used, or another replica has taken its lease. */
+  StoreError: 13,
   /** The privacy ledger refuses: the event would exceed the budget. */
   BudgetExceeded: 20,
   /** The site's policy does not allow the plan. */
