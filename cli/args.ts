@@ -127,9 +127,26 @@ const enroll = command(
           description: message`URL that sites will reach (consortium).`,
         }),
       ),
+      role: withDefault(
+        option("--role", choice(["site", "operator", "auditor"] as const), {
+          description: message`What the invited one may do (consortium).`,
+        }),
+        "site" as const,
+      ),
+      revoke: optional(option("--revoke", string({ metavar: "NAME" }), {
+        description: message`Refuse this member's key from now on (consortium).`,
+      })),
+      store: optional(option("--store", string({ metavar: "PLACE" }), {
+        description:
+          message`The aggregator's store where it is not in its state folder: postgres://… (consortium).`,
+      })),
       invite: optional(option("--invite", string({ metavar: "TOKEN" }), {
         description: message`Accept this invite (site): makes the identity and pins the aggregator's key.`,
       })),
+      rotate: withDefault(
+        flag("--rotate", { description: message`Replace this site's key by a new one (site).` }),
+        false,
+      ),
     }),
     json,
   ),

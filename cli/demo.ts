@@ -4,7 +4,6 @@ import { toHex } from "../src/formats/hex.ts";
 import type { Identity } from "../src/secure_agg/mod.ts";
 import { readFederation } from "../src/local/mod.ts";
 import { synthesizeFederation } from "../src/local/synthesize/mod.ts";
-import { EMBEDDED_MODEL_FOLDER } from "../src/foundation/mod.ts";
 import {
   acceptInvite,
   encodeInvite,
@@ -146,7 +145,6 @@ async function startAggregator(
     run,
     sites: data.sites.map((site) => site.name),
     data: { public: data.public, test: data.test },
-    foundationModel: EMBEDDED_MODEL_FOLDER,
     ...(options.task === undefined ? {} : { tasks: [options.task] }),
     privacy: { epsilon: options.epsilon, delta: options.delta, neighboring: "add_or_remove_one" },
     rounds: {
@@ -193,6 +191,7 @@ async function enrollSites(
     await acceptInvite(stateOf(name), encodeInvite(await book.invite(name, url)));
     identities.set(name, await readIdentity(join(stateOf(name), SITE_FILES.identity)));
   }
+  await book.close();
   const keys = Object.fromEntries([...identities].map(([name, { publicKey }]) => [name, toHex(publicKey)]));
   for (const { name, folder } of sites) {
     await writePolicy(join(stateOf(name), SITE_FILES.policy), {

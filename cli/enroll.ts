@@ -1,22 +1,49 @@
-import { acceptInvite, encodeInvite, EnrollmentBook } from "../src/federation/mod.ts";
+import { acceptInvite, encodeInvite, EnrollmentBook, rotateKey } from "../src/federation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
 import type { Options } from "./args.ts";
+import { untilInterrupted } from "./signals.ts";
 import { out } from "./terminal.ts";
 
-/** `fedkim enroll`: invite a site (consortium) or accept an invite (site). */
+/** `fedkim enroll`: invite or revoke a member (consortium), accept an invite or rotate the key (site). */
 export async function enroll(options: Options<"enroll">): Promise<void> {
+  const print = (value: object, text: string) => out.result(options.json ? JSON.stringify(value) : text);
   if (options.invite !== undefined) {
     const accepted = await acceptInvite(options.state, options.invite);
-    return out.result(options.json ? JSON.stringify(accepted) : nextStep(options.state, accepted));
+    return print(accepted, nextStep(options.state, accepted));
   }
-  if (options.site === undefined || options.url === undefined) {
+  if (options.rotate) {
+    const rotated = await rotateKey(options.state, untilInterrupted());
+    return print(
+      rotated,
+      `${rotated.site} has a new key. Give it to the other hospitals, whose policies may name the old one: ${rotated.publicKey}`,
+    );
+  }
+  if (options.revoke !== undefined) {
+    const { revoke } = options;
+    await withBook(options, (book) => book.revoke(revoke));
+    return print({ revoked: revoke }, `${revoke} is revoked: its requests are refused from now on.`);
+  }
+  const { site, url, role } = options;
+  if (site === undefined || url === undefined) {
     throw new FedKimError("ConfigError", "There is nothing to do.", {
-      needed: "--invite TOKEN at a site, or --site NAME and --url URL at the consortium",
+      needed:
+        "--invite TOKEN or --rotate at a site; --site NAME with --url URL, or --revoke NAME, at the consortium",
     });
   }
-  const book = await EnrollmentBook.open(options.state);
-  const token = encodeInvite(await book.invite(options.site, options.url));
-  out.result(options.json ? JSON.stringify({ site: options.site, invite: token }) : token);
+  const token = encodeInvite(await withBook(options, (book) => book.invite(site, url, role)));
+  print({ site, role, invite: token }, token);
+}
+
+async function withBook<T>(
+  { state, store }: Options<"enroll">,
+  work: (book: EnrollmentBook) => Promise<T>,
+): Promise<T> {
+  const book = await EnrollmentBook.open(state, store);
+  try {
+    return await work(book);
+  } finally {
+    await book.close();
+  }
 }
 
 function nextStep(state: string, { site, url, publicKey }: Awaited<ReturnType<typeof acceptInvite>>): string {

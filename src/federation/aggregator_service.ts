@@ -1,7 +1,7 @@
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FederationResult, runFederation } from "./aggregator.ts";
-import { aggregatorApp } from "./aggregator_app.ts";
+import { aggregatorApp } from "./api/app.ts";
 import { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
@@ -47,19 +47,21 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
     onProgress: options.onProgress,
     signal,
   });
-  const app = aggregatorApp(desk, book, artefacts, rounds.chunkBytes + MESSAGE_OVERHEAD);
-  const server = listen(config, (request) => app.fetch(request), options.onListen);
+  const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
+  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes });
+  const server = listen(config, (request, info) => app.fetch(request, info), options.onListen);
   try {
     return await runFederation({ config, book, desk, artefacts, run, onProgress });
   } finally {
     desk.close();
     await server.shutdown();
+    await book.close();
   }
 }
 
 function listen(
   config: AggregatorConfig,
-  handler: (request: Request) => Response | Promise<Response>,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
   onListen: (url: string) => void,
 ): Deno.HttpServer {
   const { hostname, port } = config.listen;

@@ -1,21 +1,48 @@
 import { z } from "zod";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Identity, verifyLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
-import { writeDurable } from "../formats/durable_file.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import type { Invite } from "./invite.ts";
+import { openStore, type Store } from "./store/mod.ts";
 
-/** Label under which a site signs its enrolment. */
+/** Label under which a member signs its enrolment. */
 export const ENROLL_LABEL = "fedkim/enroll/1";
+/** Label under which a new key agrees to replace an old one. */
+export const ROTATE_LABEL = "fedkim/rotate/1";
+/** How long an invite may be accepted, milliseconds: two weeks. */
+export const INVITE_MS = 14 * 24 * 3600 * 1000;
+/** File name of the embedded store in the aggregator's state folder. */
+const STORE_FILE = "store.sqlite";
 
-const BookSchema = z.strictObject({
-  format: z.literal("fedkim-enrollment/1"),
-  sites: z.record(z.string(), z.string()),
-  heads: z.record(z.string(), z.strictObject({ sequence: z.number().int(), hash: z.string() })),
+/** What a member may do: take part in rounds, run the federation, or read its records. */
+export const ROLES = ["site", "operator", "auditor"] as const;
+
+/** See {@link ROLES}. */
+export type Role = typeof ROLES[number];
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
+const MemberSchema = z.strictObject({
+  publicKey: hex32,
+  role: z.enum(ROLES),
+  enrolledAt: z.string(),
+  rotatedAt: z.string().optional(),
+  revokedAt: z.string().optional(),
 });
+const InviteSchema = z.strictObject({ secretHash: hex32, role: z.enum(ROLES), expiresAt: z.number() });
+const HeadSchema = z.strictObject({ sequence: z.number().int(), hash: z.string() });
+
+/** Somebody with a pinned key. */
+export interface Member {
+  /** Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** What it may do. */
+  readonly role: Role;
+  /** True once its key is no longer accepted. */
+  readonly revoked: boolean;
+}
 
 /** Position of a ledger: number of its last entry and that entry's hash. */
 export interface LedgerHead {
@@ -25,56 +52,65 @@ export interface LedgerHead {
   readonly hash: string;
 }
 
-/** Who may take part: open invites (hashed, one file each), enrolled keys, and the last countersigned ledger head of each site. */
+/** Who may take part: open invites (hashed), pinned keys with roles, and the last countersigned ledger head of each site. */
 export class EnrollmentBook {
-  #saving: Promise<void> = Promise.resolve();
-
   private constructor(
-    private readonly path: string,
     /** The aggregator's own identity. */
     readonly identity: Identity,
-    private book: z.infer<typeof BookSchema>,
+    /** Where everything durable of the aggregator is kept. */
+    readonly store: Store,
   ) {}
 
-  /** Opens the book in a state folder, making identity and book on first use. */
-  static async open(stateFolder: string): Promise<EnrollmentBook> {
+  /**
+   * Opens the book, making identity and store on first use.
+   * @param stateFolder folder of the aggregator's identity, and of the embedded store
+   * @param place see `openStore`; a SQLite file in the state folder by default
+   * @throws FedKimError `StoreError`, or `ConfigError` for a damaged identity
+   */
+  static async open(
+    stateFolder: string,
+    place: string = join(stateFolder, STORE_FILE),
+  ): Promise<EnrollmentBook> {
     const identityPath = join(stateFolder, "identity.json");
     const identity = await exists(identityPath)
       ? await readIdentity(identityPath)
       : await createIdentity(identityPath, "aggregator");
-    const path = join(stateFolder, "enrollment.json");
-    if (!(await exists(path))) {
-      return new EnrollmentBook(path, identity, {
-        format: "fedkim-enrollment/1",
-        sites: {},
-        heads: {},
-      });
-    }
-    const parsed = BookSchema.safeParse(JSON.parse(await Deno.readTextFile(path)));
-    if (!parsed.success) {
-      throw new FedKimError("ConfigError", "The enrolment book is damaged.", {
-        found: path,
-        remedy: "restore it from a backup",
-      });
-    }
-    return new EnrollmentBook(path, identity, parsed.data);
+    return new EnrollmentBook(identity, await openStore(place));
+  }
+
+  /** Closes the store. */
+  close(): Promise<void> {
+    return this.store.close();
   }
 
   /**
-   * Makes an invite, also while the aggregator runs; an older open invite for the same site is void afterwards.
-   * @throws FedKimError `AuthenticationError` where the site is enrolled already
+   * Makes an invite, also while the aggregator runs; an older open invite for the same name is void afterwards.
+   * @param name of the member to be
+   * @param url where the member reaches the aggregator
+   * @param role what it may do
+   * @throws FedKimError `AuthenticationError` where the name is enrolled already, `ConfigError` for an illegal name
    */
-  async invite(site: string, url: string): Promise<Invite> {
-    if (this.book.sites[site] !== undefined) {
-      throw new FedKimError("AuthenticationError", `The site ${site} is enrolled already.`, {
-        remedy: "choose another name, or remove the site from the enrolment book first",
+  async invite(name: string, url: string, role: Role = "site"): Promise<Invite> {
+    if (!isMemberName(name)) {
+      throw new FedKimError("ConfigError", "A member cannot have this name.", {
+        found: name,
+        needed: "lower-case letters, digits, - and _, at most 63",
+      });
+    }
+    if (await this.member(name) !== undefined) {
+      throw new FedKimError("AuthenticationError", `${name} is enrolled already.`, {
+        remedy: "choose another name; a revoked name stays taken, so that its records stay its own",
       });
     }
     const secret = toHex(crypto.getRandomValues(new Uint8Array(32)));
-    await writeDurable(this.#invitePath(site), sha256Hex(secret));
+    await this.#write("invite", name, {
+      secretHash: sha256Hex(secret),
+      role,
+      expiresAt: Date.now() + INVITE_MS,
+    });
     return {
       format: "fedkim-invite/1",
-      site,
+      site: name,
       url,
       aggregatorPublicKey: toHex(this.identity.publicKey),
       secret,
@@ -82,62 +118,128 @@ export class EnrollmentBook {
   }
 
   /**
-   * Pins a site's key against an open invite, which is then used up. Sending the same enrolment again is allowed.
-   * @throws FedKimError `AuthenticationError` for a wrong secret, a wrong signature or another key
+   * Pins a member's key against an open invite, which is then used up. Sending the same enrolment again is allowed.
+   * @throws FedKimError `AuthenticationError` for a wrong or expired secret, a wrong signature or another key
    */
-  async enroll(site: string, secret: string, publicKeyHex: string, signatureHex: string): Promise<void> {
-    const publicKey = fromHex(publicKeyHex);
-    const signature = fromHex(signatureHex);
-    const statement = new TextEncoder().encode(`${site}\n${secret}\n${publicKeyHex}`);
-    if (
-      publicKey === undefined || signature === undefined || publicKey.length !== 32 ||
-      !verifyLabelled(publicKey, ENROLL_LABEL, statement, signature)
-    ) {
-      throw denied("the signature does not fit the key");
-    }
-    if (this.book.sites[site] === publicKeyHex) return;
-    const open = isSiteName(site) && await exists(this.#invitePath(site))
-      ? await Deno.readTextFile(this.#invitePath(site))
-      : undefined;
-    // Looked at after the wait: of two enrolments at once, one must not overwrite the other.
-    const taken = this.publicKeyOf(site) !== undefined;
-    if (taken || open !== sha256Hex(secret)) throw denied("there is no open invite with this secret");
-    this.book.sites[site] = publicKeyHex;
-    await this.#save();
-    await Deno.remove(this.#invitePath(site));
+  async enroll(name: string, secret: string, publicKeyHex: string, signatureHex: string): Promise<void> {
+    const statement = new TextEncoder().encode(`${name}\n${secret}\n${publicKeyHex}`);
+    requireSignature(publicKeyHex, ENROLL_LABEL, statement, signatureHex);
+    if (!isMemberName(name)) throw denied("no such name was invited");
+    const invite = await this.#read("invite", name, InviteSchema);
+    const open = invite !== undefined && invite.secretHash === sha256Hex(secret) &&
+      Date.now() < invite.expiresAt;
+    await this.#change(name, (old) => {
+      if (old?.publicKey === publicKeyHex && old.revokedAt === undefined) return undefined;
+      if (old !== undefined || !open) throw denied("there is no open invite with this secret");
+      return { publicKey: publicKeyHex, role: invite.role, enrolledAt: new Date().toISOString() };
+    });
+    await this.store.delete("invite", name);
   }
 
-  /** Public key of an enrolled site. */
-  publicKeyOf(site: string): Uint8Array | undefined {
-    return Object.hasOwn(this.book.sites, site) ? fromHex(this.book.sites[site]) : undefined;
+  /**
+   * Replaces a member's key; the caller has authenticated the request with the old one.
+   * @param signatureHex the new key's signature over name and key, as {@link ROTATE_LABEL}
+   * @throws FedKimError `AuthenticationError` where the new key has not signed or the member is revoked
+   */
+  async rotate(name: string, publicKeyHex: string, signatureHex: string): Promise<void> {
+    const statement = new TextEncoder().encode(`${name}\n${publicKeyHex}`);
+    requireSignature(publicKeyHex, ROTATE_LABEL, statement, signatureHex);
+    await this.#change(name, (old) => {
+      if (old === undefined || old.revokedAt !== undefined) throw denied("the member is not enrolled");
+      return { ...old, publicKey: publicKeyHex, rotatedAt: new Date().toISOString() };
+    });
+  }
+
+  /** Refuses a member's key from now on. @throws FedKimError `AuthenticationError` for a stranger */
+  async revoke(name: string): Promise<void> {
+    await this.store.delete("invite", name);
+    await this.#change(name, (old) => {
+      if (old === undefined) throw denied(`${name} is not enrolled`);
+      return { ...old, revokedAt: old.revokedAt ?? new Date().toISOString() };
+    });
+  }
+
+  /** An enrolled member. */
+  async member(name: string): Promise<Member | undefined> {
+    const found = await this.#read("member", name, MemberSchema);
+    return found && {
+      publicKey: fromHex(found.publicKey)!,
+      role: found.role,
+      revoked: found.revokedAt !== undefined,
+    };
+  }
+
+  /** Names of all members, revoked ones too. */
+  members(): Promise<string[]> {
+    return this.store.keys("member");
   }
 
   /** The last ledger head that was countersigned for a site. */
-  headOf(site: string): LedgerHead | undefined {
-    return Object.hasOwn(this.book.heads, site) ? this.book.heads[site] : undefined;
+  async headOf(site: string): Promise<LedgerHead | undefined> {
+    return await this.#read("head", site, HeadSchema);
   }
 
   /** Remembers a newer head; an older one is ignored, so that a rolled-back site cannot lower it. */
   async recordHead(site: string, head: LedgerHead): Promise<void> {
-    if (head.sequence <= (this.headOf(site)?.sequence ?? -1)) return;
-    this.book.heads[site] = { sequence: head.sequence, hash: head.hash };
-    await this.#save();
+    await this.store.update("head", site, (old) => {
+      const known = old === undefined ? undefined : decode(old, HeadSchema, site);
+      if (head.sequence <= (known?.sequence ?? -1)) return undefined;
+      return encode({ sequence: head.sequence, hash: head.hash });
+    });
   }
 
-  #invitePath(site: string): string {
-    return join(dirname(this.path), "invites", `${site}.sha256`);
+  async #read<T>(space: string, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const bytes = await this.store.get(space, name);
+    return bytes && decode(bytes, schema, name);
   }
 
-  /** Saves one after the other, so that an older state never replaces a newer one. */
-  #save(): Promise<void> {
-    this.#saving = this.#saving.then(() => writeDurable(this.path, JSON.stringify(this.book)));
-    return this.#saving;
+  #write(space: string, name: string, value: unknown): Promise<void> {
+    return this.store.put(space, name, encode(value));
+  }
+
+  /** Changes a member's entry with nobody in between. */
+  async #change(
+    name: string,
+    change: (old: z.infer<typeof MemberSchema> | undefined) => z.infer<typeof MemberSchema> | undefined,
+  ): Promise<void> {
+    await this.store.update("member", name, (old) => {
+      const next = change(old && decode(old, MemberSchema, name));
+      return next && encode(next);
+    });
   }
 }
 
-/** Site names are file names here, so nothing else may pass. */
-function isSiteName(site: string): boolean {
-  return /^[a-z0-9][a-z0-9_-]{0,62}$/.test(site);
+function encode(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function decode<T>(bytes: Uint8Array, schema: z.ZodType<T>, name: string): T {
+  const parsed = schema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
+  if (parsed.success) return parsed.data;
+  throw new FedKimError("StoreError", `The enrolment entry of ${name} is damaged.`, {
+    reason: "damaged",
+    remedy: "restore the aggregator's store from a backup",
+  });
+}
+
+function isMemberName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9_-]{0,62}$/.test(name);
+}
+
+function requireSignature(
+  publicKeyHex: string,
+  label: string,
+  statement: Uint8Array,
+  signatureHex: string,
+): void {
+  const publicKey = fromHex(publicKeyHex);
+  const signature = fromHex(signatureHex);
+  if (
+    publicKey?.length !== 32 || signature === undefined ||
+    !verifyLabelled(publicKey, label, statement, signature)
+  ) {
+    throw denied("the signature does not fit the key");
+  }
 }
 
 function denied(found: string): FedKimError {

@@ -1,11 +1,12 @@
 import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import type { AggregatorDesk, PlanAnswer } from "./aggregator_app.ts";
+import type { AggregatorDesk } from "./api/app.ts";
+import type { PlanAnswer, Status } from "./api/schemas.ts";
 import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
 import { type CountersignedHead, countersignHead } from "./ledger_head.ts";
 import { type Letter, type LetterKind, Mailbox } from "./mailbox.ts";
-import { toProblem } from "./problem.ts";
+import { toProblem } from "./api/problem.ts";
 import type { RoundSession } from "./round_session.ts";
 
 /** What a desk needs. */
@@ -47,7 +48,7 @@ export class SiteDesk implements AggregatorDesk {
   async join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }> {
     const { sites, book, identity, onProgress } = this.options;
     this.#requireMember(site);
-    const known = book.headOf(site);
+    const known = await book.headOf(site);
     if (known !== undefined && head.sequence < known.sequence) {
       throw new FedKimError(
         "LedgerError",
@@ -72,6 +73,14 @@ export class SiteDesk implements AggregatorDesk {
     onProgress({ stage: "join", done: this.mailboxes.size, total: sites.length });
     this.#changed();
     return { head: known === undefined ? null : countersignHead(site, known, identity), newest };
+  }
+
+  /** See {@link AggregatorDesk}. */
+  requireNoPlan(): void {
+    if (this.#plan === undefined) return;
+    throw new FedKimError("UnexpectedMessage", "Keys stay as they are while a plan is carried out.", {
+      remedy: "rotate the key when the federation is over",
+    });
   }
 
   /** See {@link AggregatorDesk}. */
@@ -131,7 +140,7 @@ export class SiteDesk implements AggregatorDesk {
   }
 
   /** See {@link AggregatorDesk}. */
-  status(): Record<string, unknown> {
+  status(): Status {
     const { federation } = this.options;
     return { federation, stage: this.stage, step: this.#session?.round ?? null, present: this.present.size };
   }

@@ -39,6 +39,7 @@ export class TestFederation {
     steps: number,
     phaseDeadlineMs: number,
     joinDeadlineMs = 120_000,
+    more: Readonly<Record<string, unknown>> = {},
   ): Promise<TestFederation> {
     const federation = new TestFederation(dir);
     await Deno.mkdir(federation.notebook, { recursive: true });
@@ -55,6 +56,7 @@ export class TestFederation {
       rounds: { steps, phaseDeadlineMs, joinDeadlineMs },
       injection: { epochs: 1 },
       backend: "wasm",
+      ...more,
     };
     await Deno.writeTextFile(`${dir}/aggregator.json`, JSON.stringify(config));
     federation.aggregator = spawn([
@@ -162,6 +164,7 @@ export class TestFederation {
     const state = `${this.dir}/sites/${site}`;
     const book = await EnrollmentBook.open(`${this.dir}/aggregator`);
     await acceptInvite(state, encodeInvite(await book.invite(site, url)));
+    await book.close();
     await writePolicy(`${state}/${SITE_FILES.policy}`, {
       format: "fedkim-policy/1",
       site,

@@ -16,6 +16,7 @@ async function withDesk(body: (desk: SiteDesk) => Promise<void>): Promise<void> 
       signal: new AbortController().signal,
     }),
   );
+  await book.close();
   await Deno.remove(dir, { recursive: true });
 }
 

@@ -1,4 +1,5 @@
-import { type ErrorCode, FedKimError } from "../formats/errors.ts";
+import { HTTPException } from "hono/http-exception";
+import { type ErrorCode, FedKimError } from "../../formats/errors.ts";
 
 /** An RFC 9457 problem document; `code` is the stable error code. */
 export interface Problem {
@@ -25,16 +26,27 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   ArtefactGone: 404,
   LedgerError: 409,
   NetworkError: 503,
+  StoreError: 503,
+};
+
+/** Reasons that have an HTTP status of their own. */
+const REASON_STATUS: Readonly<Record<string, number>> = {
+  too_large: 413,
+  range: 416,
+  rate_limited: 429,
+  no_endpoint: 404,
 };
 
 /** Turns any error into a problem document; the text of unknown errors stays inside the process. */
-export function toProblem(error: unknown): Problem {
+export function toProblem(cause: unknown): Problem {
+  const error = cause instanceof HTTPException ? malformed(cause) : cause;
   const known = error instanceof FedKimError;
   const code: ErrorCode = known ? error.code : "InternalError";
   return {
     type: `docs/errors.md#${code.toLowerCase()}`,
     code,
-    status: HTTP_STATUS[code] ?? 500,
+    status: (known && REASON_STATUS[error.details.reason ?? ""]) ||
+      (cause instanceof HTTPException ? cause.status : HTTP_STATUS[code] ?? 500),
     detail: known ? error.message : "The aggregator met a defect of its own; its log says more.",
   };
 }
@@ -45,4 +57,12 @@ export function fromProblem(problem: Partial<Problem>, status: number): FedKimEr
     problem.code ?? "NetworkError",
     problem.detail ?? `The aggregator answered ${status}.`,
   );
+}
+
+/** The HTTP library's own refusals: JSON that cannot be read, or another content type. */
+function malformed(error: HTTPException): FedKimError {
+  return new FedKimError("FormatError", "The request cannot be read.", {
+    found: error.message || `status ${error.status}`,
+    needed: "what /openapi.json describes",
+  });
 }

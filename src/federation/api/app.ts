@@ -1,0 +1,222 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { secureHeaders } from "hono/secure-headers";
+import { FedKimError } from "../../formats/errors.ts";
+import { VERSION } from "../../formats/version.ts";
+import type { ArtefactStore } from "../artefact_store.ts";
+import type { CountersignedHead } from "../ledger_head.ts";
+import type { EnrollmentBook, LedgerHead } from "../enrollment_book.ts";
+import type { Letter } from "../mailbox.ts";
+import { artefactResponse } from "./artefact_response.ts";
+import { toProblem } from "./problem.ts";
+import { type RateLimit, RateLimiter } from "./rate_limit.ts";
+import { HEADERS, RequestVerifier } from "./request_auth.ts";
+import { ROUTES } from "./routes.ts";
+import type { PlanAnswer, Status } from "./schemas.ts";
+
+/** How long a poll waits for a letter before it answers 204, milliseconds. */
+const LONG_POLL_MS = 20_000;
+/** Strangers, by address: enough for a whole consortium behind one gateway to enroll at once. */
+const ADDRESS_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
+/** Members, by identity: a step takes about ten requests and an upload one for each chunk. */
+const MEMBER_LIMIT: RateLimit = { burst: 2000, perSecond: 200 };
+
+/** What the HTTP surface needs of the running aggregator. */
+export interface AggregatorDesk {
+  /** Admits a site to the federation and says where its mailbox stands. */
+  join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }>;
+  /** Refuses a change of keys while a signed plan names the old ones. */
+  requireNoPlan(): void;
+  /** Takes a site's answer to the plan. */
+  planAnswer(site: string, answer: PlanAnswer): Promise<void>;
+  /** Takes a secure-aggregation message. */
+  roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void>;
+  /** The next letter for a site, waiting for one. */
+  nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined>;
+  /** Public state for operators: stage, step, joined sites. */
+  status(): Status;
+}
+
+/** What Deno's server knows of a request besides itself. */
+export interface ConnectionInfo {
+  /** Address of the other end. */
+  readonly remoteAddr?: { readonly hostname?: string };
+}
+
+/** What the application is made of. */
+export interface AggregatorAppOptions {
+  /** The running aggregator. */
+  readonly desk: AggregatorDesk;
+  /** Enrolled members. */
+  readonly book: EnrollmentBook;
+  /** What members may fetch by hash. */
+  readonly artefacts: ArtefactStore;
+  /** Largest request body, bytes. */
+  readonly maxBodyBytes: number;
+}
+
+/** What the middleware finds out about a request. */
+interface Environment {
+  Bindings: ConnectionInfo;
+  Variables: { member: string };
+}
+
+/**
+ * The aggregator's HTTP API, version 1, described by itself at `/openapi.json`. Sites only ever call out; every request
+ * but health, status, description and enrolment carries the HTTP message signature of an enrolled member.
+ * @param options see {@link AggregatorAppOptions}
+ */
+export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Environment> {
+  const { desk, book, artefacts, maxBodyBytes } = options;
+  const app = new OpenAPIHono<Environment>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const found = result.error.issues.map(({ path, message }) =>
+        `${path.join(".") || "(top)"}: ${message}`
+      );
+      throw new FedKimError("FormatError", "The request does not have the form of this API version.", {
+        found: `${result.target}: ${found.slice(0, 5).join("; ")}`,
+        needed: "what /openapi.json describes",
+      });
+    },
+  });
+  app.use(secureHeaders());
+  app.use(limited(new RateLimiter(ADDRESS_LIMIT), ({ env, req }) => {
+    return req.header("signature") === undefined ? env?.remoteAddr?.hostname ?? "unknown" : undefined;
+  }));
+  app.use(bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: () => {
+      throw new FedKimError("FormatError", "The request body is too large.", {
+        reason: "too_large",
+        needed: `at most ${maxBodyBytes} bytes`,
+      });
+    },
+  }));
+  app.onError((error, c) => {
+    const problem = toProblem(error);
+    if (problem.code === "InternalError") console.error(error);
+    return c.body(JSON.stringify(problem), problem.status as 400, {
+      "content-type": "application/problem+json",
+    });
+  });
+  app.notFound(() => {
+    throw new FedKimError("FormatError", "There is no such endpoint in this API version.", {
+      reason: "no_endpoint",
+      needed: "one of /openapi.json",
+    });
+  });
+  const signed = [signature(book), limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member"))] as const;
+  for (
+    const path of ["/v1/key", "/v1/join", "/v1/plan/answer", "/v1/letters", "/v1/rounds/*", "/v1/artefacts/*"]
+  ) {
+    app.use(path, ...signed);
+  }
+
+  app.openapi(ROUTES.health, (c) => c.json({ ok: true as const }, 200));
+  app.openapi(ROUTES.ready, async (c) => {
+    await book.store.newest("ready");
+    return c.json({ ready: true as const }, 200);
+  });
+  app.openapi(ROUTES.status, (c) => c.json(desk.status(), 200));
+  app.openapi(ROUTES.enroll, async (c) => {
+    const { site, secret, publicKey, signature } = c.req.valid("json");
+    await book.enroll(site, secret, publicKey, signature);
+    return c.json({ enrolled: site }, 200);
+  });
+  app.openapi(ROUTES.key, async (c) => {
+    const { publicKey, signature } = c.req.valid("json");
+    desk.requireNoPlan();
+    await book.rotate(c.get("member"), publicKey, signature);
+    return c.json({ rotated: c.get("member") }, 200);
+  });
+  app.openapi(ROUTES.join, async (c) => {
+    return c.json(await desk.join(c.get("member"), c.req.valid("json").head), 200);
+  });
+  app.openapi(ROUTES.planAnswer, async (c) => {
+    await desk.planAnswer(c.get("member"), c.req.valid("json"));
+    return c.json({ noted: true as const }, 200);
+  });
+  app.openapi(ROUTES.letters, async (c) => {
+    const letter = await desk.nextLetter(c.get("member"), c.req.valid("query").after, LONG_POLL_MS);
+    if (letter === undefined) return c.body(null, 204);
+    return c.body(letter.body, 200, {
+      "content-type": "application/octet-stream",
+      [HEADERS.sequence]: String(letter.sequence),
+      [HEADERS.kind]: letter.kind,
+      [HEADERS.round]: String(letter.round),
+    });
+  });
+  app.openapi(ROUTES.message, async (c) => {
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    await desk.roundMessage(
+      c.get("member"),
+      c.req.valid("param").round,
+      body,
+      headOf(c.req.valid("query").head),
+    );
+    return c.json({ noted: true as const }, 200);
+  });
+  app.openapi(ROUTES.artefact, (c) => {
+    const { hash } = c.req.valid("param");
+    return artefactResponse(artefacts.get(hash), hash, c.req.raw.headers);
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "messageSignature", {
+    type: "apiKey",
+    in: "header",
+    name: "Signature",
+    description:
+      "HTTP message signature (RFC 9421), Ed25519, label and tag `fedkim`, over @method, @path, @query, " +
+      "content-digest and fedkim-protocol, with created, expires, nonce and keyid",
+  });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "FedKIM aggregator",
+      version: VERSION,
+      license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+    },
+  });
+  return app;
+}
+
+/** Lets a request pass whose signature an enrolled member has made, and notes who. */
+function signature(book: EnrollmentBook): MiddlewareHandler<Environment> {
+  const verifier = new RequestVerifier({
+    publicKeyOf: async (name) => {
+      const member = await book.member(name);
+      return member === undefined || member.revoked ? undefined : member.publicKey;
+    },
+    once: (nonce, ttlMs) => book.store.once("nonce", nonce, ttlMs),
+  });
+  return async (c, next) => {
+    const { pathname, search } = new URL(c.req.url);
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    c.set("member", await verifier.verify(c.req.method, pathname + search, c.req.raw.headers, body));
+    await next();
+  };
+}
+
+function limited(
+  limiter: RateLimiter,
+  caller: (c: Context<Environment>) => string | undefined,
+): MiddlewareHandler<Environment> {
+  return async (c, next) => {
+    const name = caller(c);
+    const wait = name === undefined ? 0 : limiter.take(name);
+    if (wait === 0) return await next();
+    c.header("retry-after", String(wait));
+    throw new FedKimError("NetworkError", "Too many requests.", {
+      reason: "rate_limited",
+      remedy: `come back in ${wait} s`,
+    });
+  };
+}
+
+/** A ledger head in a query, `sequence.hash`. */
+function headOf(text: string | undefined): LedgerHead | undefined {
+  if (text === undefined) return undefined;
+  const [sequence, hash] = text.split(".");
+  return { sequence: Number(sequence), hash };
+}

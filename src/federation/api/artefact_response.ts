@@ -1,0 +1,36 @@
+import { FedKimError } from "../../formats/errors.ts";
+
+/**
+ * The answer to a request for content-addressed bytes: whole, one range (RFC 9110, section 14), or nothing where the
+ * caller has them. Several ranges at once are answered with the whole, as the RFC allows.
+ * @throws FedKimError `FormatError`, reason `range`, for a range outside of the bytes
+ */
+export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, headers: Headers): Response {
+  const etag = `"${hash}"`;
+  const common = { etag, "accept-ranges": "bytes", "cache-control": "private, max-age=31536000, immutable" };
+  const known = headers.get("if-none-match")?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  if (known?.some((tag) => tag === etag || tag === "*")) {
+    return new Response(null, { status: 304, headers: common });
+  }
+  const type = { ...common, "content-type": "application/octet-stream" };
+  const condition = headers.get("if-range");
+  const range = condition === null || condition === etag ? headers.get("range") : null;
+  const match = range === null ? null : /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range.trim());
+  if (match === null || (match[1] === "" && match[2] === "")) {
+    return new Response(bytes, { headers: type });
+  }
+  const [first, last] = match[1] === ""
+    ? [Math.max(0, bytes.length - Number(match[2])), bytes.length - 1]
+    : [Number(match[1]), Math.min(match[2] === "" ? Infinity : Number(match[2]), bytes.length - 1)];
+  if (first > last) {
+    throw new FedKimError("FormatError", "The range lies outside of the artefact.", {
+      reason: "range",
+      found: `bytes ${match[1]}-${match[2]}`,
+      needed: `bytes within 0-${bytes.length - 1}`,
+    });
+  }
+  return new Response(bytes.subarray(first, last + 1), {
+    status: 206,
+    headers: { ...type, "content-range": `bytes ${first}-${last}/${bytes.length}` },
+  });
+}

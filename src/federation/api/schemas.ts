@@ -1,0 +1,85 @@
+import { z } from "@hono/zod-openapi";
+import { ERROR_EXIT_STATUS } from "../../formats/errors.ts";
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+const memberName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/).openapi({ example: "mercy" });
+const errorCode = z.enum(Object.keys(ERROR_EXIT_STATUS) as [string, ...string[]]);
+
+/** RFC 9457 problem document. */
+export const ProblemSchema = z.object({
+  type: z.string(),
+  code: errorCode,
+  status: z.int(),
+  detail: z.string(),
+}).openapi("Problem");
+
+/** A new member's key, against an invite. */
+export const EnrollSchema = z.strictObject({
+  site: memberName,
+  secret: hex(32),
+  publicKey: hex(32),
+  signature: hex(64).openapi({ description: "Ed25519 by the new key over site, secret and publicKey" }),
+}).openapi("Enrolment");
+
+/** A key that replaces the one that signed the request. */
+export const KeySchema = z.strictObject({
+  publicKey: hex(32),
+  signature: hex(64).openapi({ description: "Ed25519 by the new key over site and publicKey" }),
+}).openapi("NewKey");
+
+/** Position of a site's privacy ledger. */
+export const HeadSchema = z.strictObject({
+  sequence: z.int().min(0).max(2 ** 53 - 1),
+  hash: hex(32),
+}).openapi("LedgerHead");
+
+/** A site comes in. */
+export const JoinSchema = z.strictObject({ head: HeadSchema }).openapi("Join");
+
+/** The aggregator's signature over the newest head that it has seen of a site. */
+export const CountersignedHeadSchema = z.object({
+  site: memberName,
+  sequence: z.int(),
+  hash: z.string(),
+  signature: hex(64),
+}).openapi("CountersignedHead");
+
+/** Where a joined site's mailbox stands. */
+export const JoinedSchema = z.object({
+  head: CountersignedHeadSchema.nullable(),
+  newest: z.int().openapi({ description: "ask for letters after this number" }),
+}).openapi("Joined");
+
+/** A site's answer to the plan: accepted with its new ledger head, or refused with a code and nothing else. */
+export const PlanAnswerSchema = z.discriminatedUnion("accepted", [
+  z.strictObject({ accepted: z.literal(true), planHash: hex(32), head: HeadSchema }),
+  z.strictObject({ accepted: z.literal(false), code: z.string().max(64) }),
+]).openapi("PlanAnswer");
+
+/** See {@link PlanAnswerSchema}. */
+export type PlanAnswer = z.infer<typeof PlanAnswerSchema>;
+
+/** What an operator may know at any time. */
+export const StatusSchema = z.object({
+  federation: z.string(),
+  stage: z.string(),
+  step: z.int().nullable(),
+  present: z.int(),
+}).openapi("Status");
+
+/** See {@link StatusSchema}. */
+export type Status = z.infer<typeof StatusSchema>;
+
+/** Parameters in path and query. */
+export const PARAMETERS = {
+  after: z.coerce.number().int().min(0).max(2 ** 53 - 1).default(0).openapi({
+    param: { name: "after", in: "query" },
+    description: "number of the last letter that was handled",
+  }),
+  round: z.coerce.number().int().min(1).max(100_000).openapi({ param: { name: "round", in: "path" } }),
+  head: z.string().regex(/^\d{1,15}\.[0-9a-f]{64}$/).optional().openapi({
+    param: { name: "head", in: "query" },
+    description: "the site's ledger head after charging this step, sequence.hash",
+  }),
+  artefact: hex(32).openapi({ param: { name: "hash", in: "path" }, description: "SHA-256 of the bytes" }),
+} as const;
