@@ -4,6 +4,7 @@ import { type Identity, verifyLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
+import { AuditLog } from "./audit_log.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import type { Invite } from "./invite.ts";
 import { openStore, type Store } from "./store/mod.ts";
@@ -59,6 +60,8 @@ export class EnrollmentBook {
     readonly identity: Identity,
     /** Where everything durable of the aggregator is kept. */
     readonly store: Store,
+    /** What was done, by whom and when. */
+    readonly audit: AuditLog,
   ) {}
 
   /**
@@ -75,7 +78,8 @@ export class EnrollmentBook {
     const identity = await exists(identityPath)
       ? await readIdentity(identityPath)
       : await createIdentity(identityPath, "aggregator");
-    return new EnrollmentBook(identity, await openStore(place));
+    const store = await openStore(place);
+    return new EnrollmentBook(identity, store, new AuditLog(store));
   }
 
   /** Closes the store. */
@@ -108,6 +112,7 @@ export class EnrollmentBook {
       role,
       expiresAt: Date.now() + INVITE_MS,
     });
+    await this.audit.record("aggregator", "invited", { name, role });
     return {
       format: "fedkim-invite/1",
       site: name,
@@ -134,6 +139,7 @@ export class EnrollmentBook {
       return { publicKey: publicKeyHex, role: invite.role, enrolledAt: new Date().toISOString() };
     });
     await this.store.delete("invite", name);
+    await this.audit.record(name, "enrolled", { publicKey: publicKeyHex });
   }
 
   /**
@@ -148,6 +154,7 @@ export class EnrollmentBook {
       if (old === undefined || old.revokedAt !== undefined) throw denied("the member is not enrolled");
       return { ...old, publicKey: publicKeyHex, rotatedAt: new Date().toISOString() };
     });
+    await this.audit.record(name, "key_rotated", { publicKey: publicKeyHex });
   }
 
   /** Refuses a member's key from now on. @throws FedKimError `AuthenticationError` for a stranger */
@@ -157,6 +164,7 @@ export class EnrollmentBook {
       if (old === undefined) throw denied(`${name} is not enrolled`);
       return { ...old, revokedAt: old.revokedAt ?? new Date().toISOString() };
     });
+    await this.audit.record("aggregator", "revoked", { name });
   }
 
   /** An enrolled member. */

@@ -70,6 +70,7 @@ export class SiteDesk implements AggregatorDesk {
     this.#accepted.delete(site);
     this.present.delete(site);
     if (this.#plan !== undefined) mailbox.post("plan", 0, this.#plan.sealed);
+    await book.audit.record(site, "joined", { ledgerEntry: head.sequence });
     onProgress({ stage: "join", done: this.mailboxes.size, total: sites.length });
     this.#changed();
     return { head: known === undefined ? null : countersignHead(site, known, identity), newest };
@@ -93,6 +94,7 @@ export class SiteDesk implements AggregatorDesk {
         });
       }
       await this.options.book.recordHead(site, answer.head);
+      await this.options.book.audit.record(site, "plan_accepted", { planHash: answer.planHash });
       this.#accepted.add(site);
       this.present.add(site);
       this.options.onProgress({
@@ -101,6 +103,7 @@ export class SiteDesk implements AggregatorDesk {
         total: this.options.sites.length,
       });
     } else {
+      await this.options.book.audit.record(site, "plan_refused", { code: answer.code });
       this.#refusal ??= new FedKimError("PolicyRefused", `The site ${site} refuses the plan.`, {
         found: answer.code,
         remedy: "the site's own log says why; change the plan or ask the site to change its policy",

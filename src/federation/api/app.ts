@@ -6,7 +6,7 @@ import { FedKimError } from "../../formats/errors.ts";
 import { VERSION } from "../../formats/version.ts";
 import type { ArtefactStore } from "../artefact_store.ts";
 import type { CountersignedHead } from "../ledger_head.ts";
-import type { EnrollmentBook, LedgerHead } from "../enrollment_book.ts";
+import type { EnrollmentBook, LedgerHead, Role } from "../enrollment_book.ts";
 import type { Letter } from "../mailbox.ts";
 import { artefactResponse } from "./artefact_response.ts";
 import { toProblem } from "./problem.ts";
@@ -109,7 +109,15 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   });
   const signed = [signature(book), limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member"))] as const;
   for (
-    const path of ["/v1/key", "/v1/join", "/v1/plan/answer", "/v1/letters", "/v1/rounds/*", "/v1/artefacts/*"]
+    const path of [
+      "/v1/key",
+      "/v1/join",
+      "/v1/plan/answer",
+      "/v1/letters",
+      "/v1/rounds/*",
+      "/v1/audit",
+      "/v1/artefacts/*",
+    ]
   ) {
     app.use(path, ...signed);
   }
@@ -158,6 +166,10 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     );
     return c.json({ noted: true as const }, 200);
   });
+  app.openapi(ROUTES.audit, async (c) => {
+    await requireRole(book, c.get("member"), ["operator", "auditor"]);
+    return c.json({ entries: await book.audit.read(c.req.valid("query").after) }, 200);
+  });
   app.openapi(ROUTES.artefact, (c) => {
     const { hash } = c.req.valid("param");
     return artefactResponse(artefacts.get(hash), hash, c.req.raw.headers);
@@ -196,6 +208,16 @@ function signature(book: EnrollmentBook): MiddlewareHandler<Environment> {
     c.set("member", await verifier.verify(c.req.method, pathname + search, c.req.raw.headers, body));
     await next();
   };
+}
+
+async function requireRole(book: EnrollmentBook, name: string, roles: readonly Role[]): Promise<void> {
+  const role = (await book.member(name))?.role;
+  if (role !== undefined && roles.includes(role)) return;
+  throw new FedKimError("AuthenticationError", "The sender's role does not allow this.", {
+    reason: "role",
+    found: role ?? "no role",
+    needed: roles.join(" or "),
+  });
 }
 
 function limited(

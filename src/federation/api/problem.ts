@@ -31,6 +31,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
 
 /** Reasons that have an HTTP status of their own. */
 const REASON_STATUS: Readonly<Record<string, number>> = {
+  role: 403,
   too_large: 413,
   range: 416,
   rate_limited: 429,

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import {
+  AuditEntrySchema,
   EnrollSchema,
   JoinedSchema,
   JoinSchema,
@@ -114,6 +115,21 @@ export const ROUTES = {
       body: { required: true, content: BINARY },
     },
     responses: { 200: noted, ...PROBLEMS },
+  }),
+  audit: createRoute({
+    method: "get",
+    path: "/v1/audit",
+    summary: "Read the audit log (operators and auditors)",
+    security: SIGNED,
+    request: { query: z.object({ after: PARAMETERS.after }) },
+    responses: {
+      200: json(
+        z.object({ entries: z.array(AuditEntrySchema) }),
+        "up to 1000 entries after the given number",
+      ),
+      403: problem("the sender's role does not allow it"),
+      ...PROBLEMS,
+    },
   }),
   artefact: createRoute({
     method: "get",

@@ -70,6 +70,17 @@ export const StatusSchema = z.object({
 /** See {@link StatusSchema}. */
 export type Status = z.infer<typeof StatusSchema>;
 
+/** One entry of the audit log. */
+export const AuditEntrySchema = z.object({
+  sequence: z.int(),
+  time: z.string(),
+  actor: z.string(),
+  event: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number()])),
+  previous: hex(32),
+  hash: hex(32),
+}).openapi("AuditEntry");
+
 /** Parameters in path and query. */
 export const PARAMETERS = {
   after: z.coerce.number().int().min(0).max(2 ** 53 - 1).default(0).openapi({

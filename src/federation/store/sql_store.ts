@@ -66,13 +66,38 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async append(stream: string, bodies: readonly Uint8Array[], fence?: Fence): Promise<number> {
+    return (await this.#append(stream, undefined, bodies, fence))!;
+  }
+
+  /** See {@link Store}. */
+  async appendAfter(
+    stream: string,
+    newest: number,
+    bodies: readonly Uint8Array[],
+    fence?: Fence,
+  ): Promise<number | undefined> {
+    return await this.#append(stream, newest, bodies, fence);
+  }
+
+  async #append(
+    stream: string,
+    newest: number | undefined,
+    bodies: readonly Uint8Array[],
+    fence: Fence | undefined,
+  ): Promise<number | undefined> {
     const last = await this.#fenced(fence, async (query) => {
+      // Making or touching the row locks the stream until the commit.
       const [{ sequence }] = await query(
-        `INSERT INTO fedkim_streams (stream, sequence) VALUES ($1, $2)
-         ON CONFLICT (stream) DO UPDATE SET sequence = fedkim_streams.sequence + $2 RETURNING sequence`,
-        [stream, bodies.length],
+        `INSERT INTO fedkim_streams (stream, sequence) VALUES ($1, 0)
+         ON CONFLICT (stream) DO UPDATE SET sequence = fedkim_streams.sequence RETURNING sequence`,
+        [stream],
       );
-      let at = Number(sequence) - bodies.length;
+      if (newest !== undefined && Number(sequence) !== newest) return undefined;
+      await query("UPDATE fedkim_streams SET sequence = sequence + $2 WHERE stream = $1", [
+        stream,
+        bodies.length,
+      ]);
+      let at = Number(sequence);
       for (const body of bodies) {
         await query("INSERT INTO fedkim_entries (stream, sequence, body) VALUES ($1, $2, $3)", [
           stream,

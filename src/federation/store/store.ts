@@ -70,6 +70,17 @@ export interface Store {
   /** Appends entries to a stream, all or none. @returns the sequence number of the last one */
   append(stream: string, bodies: readonly Uint8Array[], fence?: Fence): Promise<number>;
 
+  /**
+   * Appends entries to a stream whose newest entry has the number `newest`, so that they can depend on it.
+   * @returns the sequence number of the last one, or undefined where somebody else has appended meanwhile
+   */
+  appendAfter(
+    stream: string,
+    newest: number,
+    bodies: readonly Uint8Array[],
+    fence?: Fence,
+  ): Promise<number | undefined>;
+
   /** Up to `limit` entries after a sequence number, in order. */
   read(stream: string, after: number, limit: number): Promise<LogEntry[]>;
 

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { aggregatorApp } from "../../../src/federation/api/app.ts";
 import { signRequest } from "../../../src/federation/api/request_auth.ts";
 import { ArtefactStore } from "../../../src/federation/artefact_store.ts";
-import { ENROLL_LABEL, EnrollmentBook } from "../../../src/federation/enrollment_book.ts";
+import { ENROLL_LABEL, EnrollmentBook, type Role } from "../../../src/federation/enrollment_book.ts";
 import { SiteDesk } from "../../../src/federation/site_desk.ts";
 import { toHex } from "../../../src/formats/hex.ts";
 import { generateIdentity, type Identity, signLabelled } from "../../../src/secure_agg/mod.ts";
@@ -76,8 +76,8 @@ export async function withService(
 }
 
 /** Enrolls an identity as its owner would. */
-export async function enroll(book: EnrollmentBook, who: Identity): Promise<void> {
-  const { secret } = await book.invite(who.id, "https://fed.example.org");
+export async function enroll(book: EnrollmentBook, who: Identity, role: Role = "site"): Promise<void> {
+  const { secret } = await book.invite(who.id, "https://fed.example.org", role);
   const key = toHex(who.publicKey);
   const proof = signLabelled(who, ENROLL_LABEL, new TextEncoder().encode(`${who.id}\n${secret}\n${key}`));
   await book.enroll(who.id, secret, key, toHex(proof));

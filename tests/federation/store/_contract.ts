@@ -62,6 +62,13 @@ export async function storeContract(t: Deno.TestContext, open: () => Promise<Sto
       assert.deepEqual(await other.read("l", 0, 100), []);
       assert.equal(await other.append("l", [bytes("c")]), 23);
       assert.equal(await store.append("l", []), 23);
+      assert.equal(await store.appendAfter("l", 22, [bytes("late")]), undefined);
+      assert.equal(await store.appendAfter("l", 23, [bytes("d")]), 24);
+      assert.equal(await store.appendAfter("fresh", 1, [bytes("x")]), undefined);
+      const race = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => (i % 2 ? store : other).appendAfter("fresh", 0, [bytes("x")])),
+      );
+      assert.deepEqual(race.filter((sequence) => sequence !== undefined), [1]);
     });
 
     await t.step(
