@@ -1,5 +1,11 @@
-import { fastestEngine, SecAggClient, SecAggServer } from "../../src/secure_agg/mod.ts";
-import type { BenchCohort } from "./_cohort.ts";
+import {
+  type CohortParams,
+  fastestEngine,
+  graphParams,
+  SecAggClient,
+  SecAggServer,
+} from "../../src/secure_agg/mod.ts";
+import { type BenchCohort, benchCohort } from "./_cohort.ts";
 import { cpuOf } from "./_measure.ts";
 
 /** CPU seconds of the parts of a round, all parties in one process. */
@@ -18,17 +24,20 @@ export interface RoundCost {
  */
 export async function measureRound(c: BenchCohort, drops: number): Promise<RoundCost> {
   const engine = fastestEngine();
-  const { config, enrolled, ids } = c;
+  const { config, ids } = c;
+  // Every party pins keys of its own: an imported key is found again by the array it came in.
+  const pinned = () => new Map([...c.enrolled].map(([id, key]) => [id, key.slice()]));
   const { dimension } = config;
   let [clientTime, serverTime, overheadBytes] = [0, 0, 0];
   const atClients = async (run: () => unknown): Promise<number> => clientTime += await cpuOf(run);
   const atServer = async (run: () => unknown): Promise<number> => serverTime += await cpuOf(run);
-  const server = new SecAggServer({ config, enrolled, engine });
+  const server = new SecAggServer({ config, enrolled: pinned(), engine });
   const last = ids.length - 1;
   const note = (i: number, bytes: Uint8Array): void => {
     if (i === last && bytes.length < 4 * dimension) overheadBytes += bytes.length;
   };
   const vectors = ids.map((_, i) => new Uint32Array(dimension).fill(i + 1)); // the sites' own work
+  const enrolled = ids.map(pinned);
   let clients: SecAggClient[] = [];
   let sent: { readonly i: number; readonly bytes: Uint8Array }[] = [];
   const deliver = (): void => {
@@ -40,7 +49,7 @@ export async function measureRound(c: BenchCohort, drops: number): Promise<Round
   };
   await atClients(() => {
     clients = ids.map((identity, i) =>
-      new SecAggClient({ config, identity, enrolled, input: () => vectors[i], engine })
+      new SecAggClient({ config, identity, enrolled: enrolled[i], input: () => vectors[i], engine })
     );
     sent = clients.map((client, i) => ({ i, bytes: client.begin() }));
   });
@@ -65,4 +74,26 @@ export async function measureRound(c: BenchCohort, drops: number): Promise<Round
   const expected = ids.reduce((sum, _, i) => i < drops ? sum : sum + i + 1, 0);
   if (!server.result!.sum.every((value) => value === expected)) throw new Error("the sum is wrong");
   return { clients: clientTime, server: serverTime, overheadBytes };
+}
+
+/** Names of the graphs that rounds of a hundred sites are measured on. */
+export type RoundGraph = "full" | "ring";
+
+/** Graph and threshold of a hundred sites: the ring is what long vectors get. */
+export const roundParams = (graph: RoundGraph): CohortParams =>
+  graphParams({ n: 100, profile: "strict", dimension: graph === "full" ? 0 : 2_000_000 });
+
+if (import.meta.main) {
+  // A process of its own per round: code that is not yet compiled is part of what one round costs.
+  const params = roundParams(Deno.args[0] as RoundGraph);
+  console.log(JSON.stringify(await measureRound(benchCohort(100, 100_000, params), 5)));
+  Deno.exit(0);
+}
+
+/** {@link measureRound} of a hundred sites, d = 100,000, five late drops, in a fresh process. */
+export async function measureRoundAlone(graph: RoundGraph): Promise<RoundCost> {
+  const args = ["run", "-A", import.meta.filename!, graph];
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
+  if (!success) throw new Error("the round's process failed");
+  return JSON.parse(new TextDecoder().decode(stdout)) as RoundCost;
 }

@@ -25,9 +25,19 @@ export interface RoundSessionOptions {
   readonly present: ReadonlySet<string>;
   /** Longest wait for a phase, milliseconds. */
   readonly phaseDeadlineMs: number;
+  /**
+   * How long an unfinished upload keeps its place after its last new chunk while others wait for one, milliseconds;
+   * {@link UPLOAD_IDLE_SHARE} of the phase deadline by default. The site may send the very same chunks again.
+   */
+  readonly uploadIdleMs?: number;
+  /** Milliseconds since some fixed moment; the machine's monotonic clock by default. */
+  readonly now?: () => number;
   /** State folder, for the write-ahead journal. */
   readonly stateFolder: string;
 }
+
+/** Share of the phase deadline after which an upload that stalls gives its place to a waiting one. */
+export const UPLOAD_IDLE_SHARE = 0.25;
 
 /** One secure aggregation over the network: collects answers, closes phases, posts what each site must get next. */
 export class RoundSession {
@@ -35,12 +45,21 @@ export class RoundSession {
   readonly #journal: RoundJournal;
   #wake: () => void = () => {};
   readonly #awaited: ReadonlySet<string>;
+  readonly #uploadIdleMs: number;
+  readonly #now: () => number;
+  /** When each site's last new message of the phase was taken, the longest ago first. */
+  readonly #heard = new Map<string, number>();
   /** Sites that were waited for in some phase and did not answer. */
   readonly missing = new Set<string>();
 
-  /** @param options see {@link RoundSessionOptions} */
+  /**
+   * Opens a step in its first phase.
+   * @param options see {@link RoundSessionOptions}
+   */
   constructor(private readonly options: RoundSessionOptions) {
     this.#awaited = new Set(options.present);
+    this.#uploadIdleMs = options.uploadIdleMs ?? UPLOAD_IDLE_SHARE * options.phaseDeadlineMs;
+    this.#now = options.now ?? (() => performance.now());
     this.#journal = new RoundJournal(options.stateFolder, options.config.roundId);
     this.#server = new SecAggServer({
       config: options.config,
@@ -49,9 +68,19 @@ export class RoundSession {
     });
   }
 
+  /** The phase that is open, who may answer in it, and who has. */
+  get progress(): {
+    readonly phase: string;
+    readonly answered: readonly string[];
+    readonly expected: readonly string[];
+  } {
+    return { phase: this.#server.phase, answered: this.#server.answered, expected: this.#server.expected };
+  }
+
   /** Takes a protocol message of an authenticated site. @throws SecAggError when it is refused */
   receive(site: string, bytes: Uint8Array): void {
-    const receipt = this.#server.receive(site, bytes);
+    let receipt = this.#server.receive(site, bytes);
+    if (receipt.kind === "busy" && this.#releaseStalledUpload()) receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "refused") throw receipt.error;
     if (receipt.kind === "busy") {
       throw new FedKimError(
@@ -59,7 +88,25 @@ export class RoundSession {
         "Too many sites upload at once; the same message will be taken in a moment.",
       );
     }
+    if (receipt.kind === "accepted") {
+      this.#heard.delete(site);
+      this.#heard.set(site, this.#now());
+    }
     this.#wake();
+  }
+
+  /** Takes its place from the upload that has not gone on for longest; false if all of them go on. */
+  #releaseStalledUpload(): boolean {
+    if (this.#server.phase !== "masked_input") return false;
+    const answered = new Set(this.#server.answered);
+    for (const [site, at] of this.#heard) {
+      if (this.#now() - at < this.#uploadIdleMs) return false;
+      this.#heard.delete(site);
+      if (answered.has(site)) continue;
+      this.#server.releaseUpload(site);
+      return true;
+    }
+    return false;
   }
 
   /** Runs all phases; never throws for what sites do or leave undone. */
@@ -73,6 +120,7 @@ export class RoundSession {
           if (this.#awaited.has(site) && !answered.has(site)) this.missing.add(site);
         }
         await this.#server.close();
+        this.#heard.clear();
         for (const [site, mailbox] of this.options.mailboxes) {
           const message = this.#server.outboundFor(site);
           if (message !== undefined) mailbox.post("secagg", this.options.config.roundId, message);

@@ -47,24 +47,27 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
       numbers.set(prefixOf(publicKey), number).set(prefixOf(secret), number);
       return publicKey;
     },
-    x25519: (secret) => {
+    x25519All: (secret, peers) => {
       const own = numbers.get(prefixOf(secret));
-      let agree: ReturnType<CryptoProvider["x25519"]> | undefined;
-      return (peer) => {
+      const pairs = peers.map((peer) => {
         const other = numbers.get(prefixOf(peer));
-        agree ??= inner.x25519(secret);
-        if (own === undefined || other === undefined) return agree(peer);
-        const pair = Math.min(own, other) * 2 ** 26 + Math.max(own, other);
-        const known = waiting.get(pair);
-        if (known !== undefined) {
-          waiting.delete(pair);
+        if (own === undefined || other === undefined) return undefined;
+        return Math.min(own, other) * 2 ** 26 + Math.max(own, other);
+      });
+      const known = pairs.map((pair) => pair === undefined ? undefined : waiting.get(pair));
+      const fresh = inner.x25519All(secret, peers.filter((_, i) => known[i] === undefined));
+      let next = 0;
+      return pairs.map((pair, i) => {
+        const before = known[i];
+        if (before !== undefined) {
+          waiting.delete(pair!);
           saved.agreements++;
-          return known;
+          return before;
         }
-        const shared = agree(peer);
-        if (shared !== undefined) waiting.set(pair, shared.slice());
+        const shared = fresh[next++];
+        if (pair !== undefined && shared !== undefined) waiting.set(pair, shared.slice());
         return shared;
-      };
+      });
     },
     ed25519Verify: (publicKey, message, signature) => {
       const before = checked.get(prefixOf(signature));

@@ -23,8 +23,9 @@ export interface SecAggClientOptions {
   /** The pinned keys of all enrolled sites. */
   readonly enrolled: Enrolled;
   /**
-   * Gives the site's vector: d canonical residues mod 2^b. Called exactly once, after the shares of the others are
-   * verified. The array is taken over: it is empty for the caller afterwards.
+   * Gives the site's vector: d canonical residues mod 2^b within the agreed bound; what lies outside is taken to the
+   * bound and counted, see {@link SecAggClient.saturatedCoordinates}. Called exactly once, after the shares of the others
+   * are verified. The array is taken over: it is empty for the caller afterwards.
    */
   readonly input: () => Uint32Array | Promise<Uint32Array>;
   /** Keeps the frozen vector for a resumed upload; without it a crash ends the session for this site. */
@@ -59,7 +60,6 @@ export type ClientStep =
 /** Reasons that are no fault of the server. */
 const OWN_REASONS: ReadonlySet<AbortReason> = new Set<AbortReason>([
   "input_length",
-  "input_range",
   "local_failure",
   "bad_randomness",
   "server_aborted",
@@ -75,6 +75,7 @@ export class SecAggClient {
   readonly #vectorStore: FrozenVectorStore | undefined;
   readonly #handled = new Map<string, { bytes: Uint8Array; outbound: Iterable<Uint8Array> }>();
   #state: ClientState | undefined;
+  #saturated = 0;
   #last: Promise<unknown> = Promise.resolve();
 
   /**
@@ -99,6 +100,14 @@ export class SecAggClient {
   /** Where this client is. */
   get phase(): ClientPhase {
     return this.#state?.kind ?? "start";
+  }
+
+  /**
+   * Coordinates of this site's vector that lay outside the agreed bound and were taken to it; 0 for a caller that
+   * encodes as the plan says. For the site's own log: it depends on records, and the server never learns it.
+   */
+  get saturatedCoordinates(): number {
+    return this.#saturated;
   }
 
   /** The session id, once the roster is verified. */
@@ -160,7 +169,9 @@ export class SecAggClient {
   /** Whatever goes wrong in a step ends the session: a step is never made twice. */
   async #step(state: ClientState, bytes: Uint8Array): Promise<ClientStep> {
     try {
-      const { state: next, outbound } = await stepClient(state, decodeMessage(bytes), this.#effects);
+      const transition = await stepClient(state, decodeMessage(bytes), this.#effects);
+      const { state: next, outbound } = transition;
+      this.#saturated += transition.saturated ?? 0;
       const settled = next.kind === "aborted"
         ? { ...next, error: this.#withEvidence(next.error, bytes) }
         : next;

@@ -64,11 +64,12 @@ function deriveMasks(
   const { provider } = context;
   const selfKey = selfMaskKey(provider, session.sid, index, maskSeed.reveal());
   masks.push({ key: new SecretBytes(selfKey), negate: false });
-  const agree = provider.x25519(maskSecret.reveal());
-  for (const { peer } of message.shares) {
-    const { clientId, maskKey } = peers.get(peer)!;
-    const shared = agree(maskKey);
+  const neighbours = message.shares.map(({ peer }) => ({ peer, ...peers.get(peer)! }));
+  const secrets = provider.x25519All(maskSecret.reveal(), neighbours.map(({ maskKey }) => maskKey));
+  for (const [i, { peer, clientId }] of neighbours.entries()) {
+    const shared = secrets[i];
     if (shared === undefined) {
+      for (const secret of secrets) secret?.fill(0);
       throw protocolAbort("bad_public_key", "A site advertised a key of low order.", { blamed: [clientId] });
     }
     const key = new SecretBytes(pairMaskKey(provider, session.sid, shared, index, peer));

@@ -36,12 +36,14 @@ function agreeWithAll(
   { context, encryptionSecret }: ClientAwaitingRoster,
   adverts: VerifiedRoster["adverts"],
 ): Map<number, Uint8Array> {
-  const agree = context.provider.x25519(encryptionSecret.reveal());
+  const keys = [...adverts.values()].map((advert) => advert.encryptionKey);
+  const secrets = context.provider.x25519All(encryptionSecret.reveal(), keys);
   const agreed = new Map<number, Uint8Array>();
+  let next = 0;
   for (const [peer, advert] of adverts) {
-    const shared = agree(advert.encryptionKey);
+    const shared = secrets[next++];
     if (shared === undefined) {
-      for (const secret of agreed.values()) secret.fill(0);
+      for (const secret of secrets) secret?.fill(0);
       throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
         blamed: [advert.clientId],
         evidence: [encodeMessage(advert)],

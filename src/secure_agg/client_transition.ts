@@ -25,6 +25,8 @@ export interface ClientTransition {
   readonly state: ClientState;
   /** Messages to send, in order. */
   readonly outbound: Iterable<Uint8Array>;
+  /** Coordinates of the site's vector that were taken to the agreed bound in this step. */
+  readonly saturated?: number;
 }
 
 /** What each state waits for; nothing else is legal in it. */
@@ -90,7 +92,7 @@ export async function stepClient(
     try {
       const masked = await maskInput(step.state, ownVector(await effects.input()), effects.engine);
       if (masked.kind === "abort") return abortClient(step.state, masked.error);
-      return { state: masked.state, outbound: masked.upload };
+      return { state: masked.state, outbound: masked.upload, saturated: masked.saturated };
     } catch (error) {
       wipeClientState(step.state);
       throw error;

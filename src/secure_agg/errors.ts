@@ -31,7 +31,6 @@ export type AbortReason =
   | "wrong_senders"
   | "bad_envelope"
   | "input_length"
-  | "input_range"
   | "conflicting_message"
   | "wrong_index"
   | "chunk_out_of_range"

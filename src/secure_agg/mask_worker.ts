@@ -4,7 +4,6 @@
  *
  * @module
  */
-/// <reference lib="webworker" />
 import { engineByName, type MaskEngine, type MaskJob } from "./mask_engine.ts";
 
 /** Masks for one range of coordinates. */
@@ -37,7 +36,13 @@ function engineFor(name: string): MaskEngine {
   return engine;
 }
 
-const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
+/** The part of a Worker's global scope that is used here. */
+interface WorkerScope {
+  onmessage: (event: MessageEvent<MaskTask>) => Promise<void>;
+  postMessage(answer: MaskAnswer, transfer: readonly ArrayBuffer[]): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
 
 scope.onmessage = async ({ data }: MessageEvent<MaskTask>): Promise<void> => {
   const { id, words, jobs, first, engine } = data;

@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import nodeCrypto from "node:crypto";
 import { isAllZero, isCanonicalX25519 } from "./_x25519_canonical.ts";
+import { x25519Pairs } from "./_x25519_kernel.ts";
 import { isSmallOrderEd25519 } from "./_ed25519_order.ts";
 import { concatBytes, equalBytes, u32 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
@@ -73,7 +74,7 @@ function streamOf(key: Uint8Array, initial: Uint8Array, total: number): (length:
 const AEAD = "chacha20-poly1305";
 const AEAD_OPTIONS = { authTagLength: TAG_BYTES };
 
-/** SA1 by node:crypto: native code for every operation on a secret. The default. */
+/** SA1 by node:crypto, but for X25519 with many keys, which a WebAssembly kernel does sooner. The default. */
 export const nativeProvider: CryptoProvider = {
   name: "native",
   sha256: (...parts) => {
@@ -96,6 +97,16 @@ export const nativeProvider: CryptoProvider = {
         return undefined;
       }
     };
+  },
+  x25519All: (secretKey, publicKeys) => {
+    const secrets = x25519Pairs(secretKey, publicKeys.filter(isCanonicalX25519));
+    if (secrets === undefined) return publicKeys.map(nativeProvider.x25519(secretKey));
+    let next = 0;
+    return publicKeys.map((publicKey) => {
+      if (!isCanonicalX25519(publicKey)) return undefined;
+      const shared = secrets[next++];
+      return isAllZero(shared) ? undefined : shared;
+    });
   },
   ed25519PublicKey: (seed) => rawPublic(privateKey(ED25519_PRIVATE, seed)),
   ed25519Sign: (seed, message) =>

@@ -36,6 +36,12 @@ function verifyCofactorless(publicKey: Uint8Array, message: Uint8Array, signatur
   return equalBytes(Point.BASE.multiplyUnsafe(s).add(minusKA).toBytes(), encodedR);
 }
 
+function agree(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
+  if (!isCanonicalX25519(publicKey)) return undefined;
+  const shared = orUndefined(() => x25519.getSharedSecret(secretKey, publicKey));
+  return shared === undefined || isAllZero(shared) ? undefined : shared;
+}
+
 /** SA1 in portable TypeScript (noble): runs in browsers too. Slower, and JavaScript cannot promise constant time. */
 export const nobleProvider: CryptoProvider = {
   name: "noble",
@@ -46,11 +52,8 @@ export const nobleProvider: CryptoProvider = {
   },
   hkdf: (ikm, salt, info, length) => hkdf(sha256, ikm, salt, info, length),
   x25519PublicKey: (secretKey) => x25519.getPublicKey(secretKey),
-  x25519: (secretKey) => (publicKey) => {
-    if (!isCanonicalX25519(publicKey)) return undefined;
-    const shared = orUndefined(() => x25519.getSharedSecret(secretKey, publicKey));
-    return shared === undefined || isAllZero(shared) ? undefined : shared;
-  },
+  x25519: (secretKey) => (publicKey) => agree(secretKey, publicKey),
+  x25519All: (secretKey, publicKeys) => publicKeys.map((publicKey) => agree(secretKey, publicKey)),
   ed25519PublicKey: (seed) => ed25519.getPublicKey(seed),
   ed25519Sign: (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: (publicKey, message, signature) => {

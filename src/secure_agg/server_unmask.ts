@@ -53,9 +53,10 @@ function masksOf(state: ServerUnmasking, dealer: number, kind: ShareKind, secret
   const { provider } = context;
   const { sid } = session;
   if (kind === "mask_seed") return [{ key: selfMaskKey(provider, sid, dealer, secret), negate: true }];
-  const agree = provider.x25519(secret);
-  return session.graph.closed(dealer).filter((peer) => peer !== dealer && survivors.has(peer)).map((peer) => {
-    const shared = agree(adverts[peer].maskKey);
+  const peers = session.graph.closed(dealer).filter((peer) => peer !== dealer && survivors.has(peer));
+  const secrets = provider.x25519All(secret, peers.map((peer) => adverts[peer].maskKey));
+  return peers.map((peer, i) => {
+    const shared = secrets[i];
     if (shared === undefined) {
       throw protocolAbort("bad_public_key", "A site advertised a key of low order.", {
         blamed: [adverts[peer].clientId],

@@ -120,6 +120,13 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
     "x25519 of native refuses",
   ),
   m(
+    "native_provider.ts",
+    "if (!isCanonicalX25519(publicKey)) return undefined;",
+    "",
+    "crypto_provider_test.ts",
+    "x25519 of native refuses",
+  ),
+  m(
     "server_advertise_keys.ts",
     "!usable || isReused(state, advert)",
     "isReused(state, advert)",
@@ -185,12 +192,18 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   ),
   m(
     "client_masked_input.ts",
-    "if (input.length !== dimension) {",
+    "if (input.length !== config.dimension) {",
     "if (false) {",
     client,
     "maskInput() refuses a vector",
   ),
-  m("client_masked_input.ts", "if (outside > 0) {", "if (false) {", client, "maskInput() refuses a vector"),
+  m(
+    "client_masked_input.ts",
+    "words[i] = within & mask;",
+    "",
+    client,
+    "a coordinate outside the ring or the bound",
+  ),
   // Survivors and unmasking.
   m(
     "client_unmask.ts",

@@ -137,10 +137,31 @@ export const REVIEW_MUTATIONS: readonly Mutation[] = [
   ),
   m(
     "client_share_keys.ts",
-    "for (const secret of agreed.values()) secret.fill(0);",
+    "for (const secret of secrets) secret?.fill(0);",
     "",
     failure,
     "shareKeys() deals nothing",
+  ),
+  m(
+    "client_receive_shares.ts",
+    "for (const secret of secrets) secret?.fill(0);",
+    "",
+    failure,
+    "receiveShares() that meets a mask key of low order",
+  ),
+  m(
+    "_x25519_kernel.ts",
+    "new Uint8Array(memory.buffer, WRAPPED_AT, END - WRAPPED_AT).fill(0);",
+    "",
+    "kernel_memory_test.ts",
+    "no kernel keeps a key",
+  ),
+  m(
+    "mask_engine.ts",
+    "new Uint8Array(kernel.memory.buffer).fill(0);",
+    "",
+    "kernel_memory_test.ts",
+    "no kernel keeps a key",
   ),
   m(
     "client_share_keys.ts",

@@ -36,13 +36,7 @@ function watched(): { provider: CryptoProvider; secrets: Uint8Array[] } {
   const provider: CryptoProvider = {
     ...nativeProvider,
     hkdf: (...args) => keep(nativeProvider.hkdf(...args)),
-    x25519: (secret) => {
-      const agree = nativeProvider.x25519(secret);
-      return (key) => {
-        const shared = agree(key);
-        return shared && keep(shared);
-      };
-    },
+    x25519All: (...args) => nativeProvider.x25519All(...args).map((shared) => shared && keep(shared)),
     open: (...args) => {
       const plain = nativeProvider.open(...args);
       return plain && keep(plain);
@@ -208,18 +202,34 @@ Deno.test("shareKeys() deals nothing when one neighbour's key is of low order, a
   const { state, roster } = advertised({ provider, random: (length) => (draws++, random(length)) });
   const refusing: CryptoProvider = {
     ...provider,
-    x25519: (secret) => {
-      const agree = provider.x25519(secret);
-      let calls = 0;
-      return (key) => ++calls === 3 ? undefined : agree(key);
-    },
+    x25519All: (secret, keys) =>
+      provider.x25519All(secret, keys).map((shared, i) => i === 2 ? (shared?.fill(0), undefined) : shared),
   };
   const before = draws;
   const step = shareKeys({ ...state, context: { ...state.context, provider: refusing } }, roster);
   assert.ok(step.kind === "abort");
   assert.equal(step.error.reason, "bad_public_key");
   assert.equal(draws, before + 1, "b, and no coefficient");
-  assert.ok(secrets.length === 2 && secrets.every((secret) => secret.every((byte) => byte === 0)));
+  assert.ok(secrets.length > 2 && secrets.every((secret) => secret.every((byte) => byte === 0)));
+});
+
+Deno.test("receiveShares() that meets a mask key of low order wipes every agreement, mask and share", async () => {
+  const { provider, secrets } = watched();
+  let calls = 0;
+  const refusing: CryptoProvider = {
+    ...provider,
+    x25519All: (secret, keys) => {
+      const maskKeys = ++calls === 2;
+      return provider.x25519All(secret, keys).map((shared, i) =>
+        maskKeys && i === 2 ? (shared?.fill(0), undefined) : shared
+      );
+    },
+  };
+  const c = cohort(6, { nMin: 5 });
+  const { steps } = await runRound(c, { client: (i) => i === 0 ? { provider: refusing } : {} });
+  assert.ok(steps[0]?.kind === "abort");
+  assert.equal(steps[0].error.reason, "bad_public_key");
+  assert.ok(wiped(secrets));
 });
 
 Deno.test("shareKeys() refuses a source of randomness that repeats itself: b is revealed, the mask key is not", () => {

@@ -75,16 +75,25 @@ Deno.test("the sum is exact for random cohorts, rings, dimensions, wire forms an
   );
 });
 
-Deno.test("the sum of 130 sites on the ring of SecAgg+ is exact after drops at three phases", async () => {
-  const n = 130;
-  const { graph, threshold, nMin } = graphParams({ n, profile: "strict", dimension: 2_000_000 });
-  assert.equal(graph.kind, "ring");
-  const c = cohort(n, { profile: "strict", graph, threshold, nMin });
-  const drops = new Map<number, DropPoint>([[3, "share_keys"], [50, "masked_input"], [77, "mid_upload"], [
-    129,
-    "unmask",
-  ]]);
-  await assertExact(c, range(n).filter((i) => ![3, 50, 77].includes(i)), { drops });
+Deno.test("the sum is exact for random cohorts of up to 200 sites, full or ring, after random drops at any phase", async () => {
+  const points: DropPoint[] = ["share_keys", "masked_input", "mid_upload", "sign_survivors", "unmask"];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 100, max: 200 }),
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(...points)), { minLength: 1, maxLength: 10 }),
+      async (n, ring, lost) => {
+        const params = graphParams({ n, profile: "strict", dimension: ring ? 2_000_000 : 0 });
+        assert.equal(params.graph.kind, ring ? "ring" : "full");
+        const c = cohort(n, { profile: "strict", ...params });
+        const drops = new Map(lost.map(([i, point]) => [i % n, point]));
+        const early = (point: DropPoint | undefined): boolean =>
+          point === "share_keys" || point === "masked_input" || point === "mid_upload";
+        await assertExact(c, range(n).filter((i) => !early(drops.get(i))), { drops });
+      },
+    ),
+    { numRuns: 2, examples: [[200, true, [[3, "share_keys"], [50, "masked_input"], [199, "unmask"]]]] },
+  );
 });
 
 Deno.test("the round aborts below nMin at every phase, says so, and reveals nothing", async () => {
