@@ -84,9 +84,7 @@ function joinSets(found: readonly (SetFeatures | undefined)[]): SetFeatures {
       return [key, {
         data: floats(all.map((item) => item.data)),
         known: bytes(all.map((item) => item.known)),
-        outside: sets.flatMap((set, index) => {
-          return (set.labels.get(key)?.outside ?? []).map((row) => row + offsets[index]);
-        }),
+        outside: bytes(all.map((item) => item.outside)),
       }];
     })),
   };

@@ -11,6 +11,7 @@ import {
   type LocalPrivacy,
   localTrainingEvent,
   type LocalWeights,
+  scheduleShare,
   type SiteFeatures,
   trainLocalPrivately,
   trainWithoutPrivacy,
@@ -45,12 +46,9 @@ export function noiseFor(mode: Mode, epsilon: number, spec: LocalModelSpec, site
   if (mode === "local") {
     const run = DEFAULT_LOCAL_TRAINING;
     return calibrateNoiseMultiplier((noiseMultiplier) => {
-      const privacy: LocalPrivacy = { type: "dp_sgd", noiseMultiplier, noise: () => new Float64Array() };
-      return localTrainingEvent({
-        steps: run.rounds * run.steps,
-        samplingRate: run.samplingRate,
-        privacy,
-      });
+      const privacy: LocalPrivacy = { type: "dp_sgd", noiseMultiplier, release: (sum) => sum };
+      const samplingRate = new Map([["any", run.samplingRate]]);
+      return localTrainingEvent({ steps: run.rounds * run.steps, samplingRate, privacy }, "any");
     }, { epsilon, delta: DELTA, neighboring: "add_or_remove_one" });
   }
   const plan = createPlan({
@@ -102,12 +100,12 @@ async function distributed({ spec, start, sites, seed }: Trial, noise: number | 
 /** Federated averaging of the sites' clipped updates (McMahan et al. 2017), all sites in every round. */
 async function local({ spec, start, sites, seed }: Trial, noise: number | undefined): Promise<LocalWeights> {
   const random = new SeededRandom(seed);
-  const { rounds, learningRate, ...run } = DEFAULT_LOCAL_TRAINING;
-  const normal = (deviation: number, length: number): Float64Array =>
-    Float64Array.from({ length }, () => deviation * random.normal());
-  const privacy: LocalPrivacy = noise === undefined
-    ? { type: "none" }
-    : { type: "dp_sgd", noiseMultiplier: noise, noise: normal };
+  const { rounds, learningRate, roundSchedule, ...run } = DEFAULT_LOCAL_TRAINING;
+  const privacy: LocalPrivacy = noise === undefined ? { type: "none" } : {
+    type: "dp_sgd",
+    noiseMultiplier: noise,
+    release: (sum) => sum.map((value) => value + noise * random.normal()),
+  };
   const randomBytes = (length: number): Uint8Array =>
     Uint8Array.from({ length }, () => random.nextUint32() >>> 24);
   let weights = start;
@@ -116,7 +114,8 @@ async function local({ spec, start, sites, seed }: Trial, noise: number | undefi
     const options = {
       ...run,
       clip: defaultClip(spec),
-      learningRate: learningRate * (1 - 0.9 * round / rounds),
+      samplingRate: new Map([...defaultClip(spec).keys()].map((set) => [set, run.samplingRate])),
+      learningRate: learningRate * scheduleShare(roundSchedule, round + 1, rounds),
       privacy,
       randomBytes,
     };

@@ -2,7 +2,8 @@
 export async function writePage(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(path, text);
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", "--line-width", "110", path],
+    // Without the configuration, which leaves measured pages alone.
+    args: ["fmt", "--quiet", "--no-config", "--line-width", "110", path],
   }).output();
   if (!success) throw new Error(`${path} could not be formatted`);
 }

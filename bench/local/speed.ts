@@ -1,6 +1,6 @@
 /**
  * Speed of training steps on wasm: how much a private step costs over a plain one, in the same run, and
- * whether anything grows over many steps. A step here is forward, backward and the (clipped) sum on the host
+ * whether anything grows over many steps or with the number of records. A step here is forward, backward and the (clipped) sum on the host
  * in the layout of the flat vector; noise and the optimizer are the same for both and not counted. Writes
  * `bench/results/local.md`.
  *
@@ -28,9 +28,10 @@ import {
   unflatten,
   units,
 } from "../../src/local/mod.ts";
-import { readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
+import { readFloat32, selectBackend, tensorMemory, tf } from "../../src/tensor/mod.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
 import { writePage } from "./_write_page.ts";
+import { largeSite } from "./large_site.ts";
 import { type MadeUpKind, madeUpSet } from "./_made_up_set.ts";
 
 interface Case {
@@ -156,15 +157,20 @@ async function growth(): Promise<string> {
   const made = await model("timeseries", { attention: CLINICAL }, sizes);
   const all = units(made.set);
   const step = () => privateStep(made, all.filter(() => random.next() < random.next()), 64);
-  for (let run = 0; run < 50; run++) await step();
-  const tensors = tf.memory().numTensors, before = Deno.memoryUsage().rss;
-  for (let run = 0; run < 500; run++) await step();
+  for (let run = 0; run < 100; run++) await step();
+  const tensors = tf.memory().numTensors, heap = tensorMemory().allocated;
+  const resident = [Deno.memoryUsage().rss];
+  for (let run = 1; run <= 500; run++) {
+    await step();
+    if (run % 125 === 0) resident.push(Deno.memoryUsage().rss);
+  }
   const grown = tf.memory().numTensors - tensors;
-  const rss = (Deno.memoryUsage().rss - before) / 2 ** 20;
-  return `500 steps with 0 to ${all.length} patients of 1 to 20 records, after 50 to warm up: ${grown} tensors more, ` +
-    `resident memory ${rss >= 0 ? "+" : ""}${rss.toFixed(1)} MiB (before ${
-      (before / 2 ** 20).toFixed(0)
-    } MiB).`;
+  const pool = (tensorMemory().allocated - heap) / 2 ** 20;
+  return `500 steps with 0 to ${all.length} patients of 1 to 20 records, after 100 to warm up: ${grown} tensors more, ` +
+    `WASM heap +${pool.toFixed(1)} MiB, resident memory ` +
+    `${
+      resident.map((bytes) => (bytes / 2 ** 20).toFixed(0)).join(", ")
+    } MiB after 0, 125, 250, 375 and 500 steps.`;
 }
 
 /** GFLOP/s of x W and of its two gradients. */
@@ -214,6 +220,8 @@ export async function runSpeedBench(): Promise<void> {
     await products(),
     "",
     await growth(),
+    "",
+    await largeSite(),
     "",
   ].join("\n");
   await Deno.mkdir(new URL("../results/", import.meta.url), { recursive: true });

@@ -168,10 +168,12 @@ export type {
   PrivacyView,
   ViewGuarantee,
 } from "./plan/mod.ts";
-export { buildReport, renderHtml, renderMarkdown, renderTerminal } from "./report/mod.ts";
+export { buildReport, PAGE_STYLE, renderHtml, renderMarkdown, renderPlot, renderTerminal } from "./report/mod.ts";
 export type {
   AuditSummary,
   PeopleGroup,
+  Plot,
+  PlotSeries,
   PrivacyReport,
   ReportBudgetRow,
   ReportCurves,

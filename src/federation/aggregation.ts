@@ -16,6 +16,7 @@ import type { RunFolder } from "./run_folder.ts";
 import { serverOptimizerOf } from "./server_defaults.ts";
 import { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 import type { SiteDesk } from "./site_desk.ts";
+import { decodeModelUpdates } from "./update_encoding.ts";
 import { encodeWeights } from "./weights_file.ts";
 
 /** Steps in a row that may abort before the federation gives up. */
@@ -70,7 +71,7 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
       continue;
     }
     aborts = 0;
-    const gradient = decodeSum(plan.dp, outcome.sum).map((value) => value / plan.dp.request.maxUnitsPerStep);
+    const gradient = aggregatedGradient(plan, outcome.sum);
     ({ state, parameters: flat } = serverStep(optimizer, state, flat, anchor, gradient));
     await run.metric({
       kind: "step",
@@ -86,6 +87,19 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     onProgress({ stage: "step", done: round, total: steps, detail });
   }
   return flat;
+}
+
+/**
+ * What the server's rule goes down: the noised sum of clipped gradients, or in `local` mode the mean model update with
+ * the sign of a gradient (Reddi et al. 2021, Algorithm 1). Both divisors are constants of the plan: a site that is
+ * missing in a round makes the step shorter.
+ *
+ * @param plan the signed plan
+ * @param sum the unmasked sum modulo 2^32
+ */
+export function aggregatedGradient(plan: FederationPlan, sum: Uint32Array): Float64Array {
+  if (plan.mode === "local") return decodeModelUpdates(plan, sum).map((value) => -value / plan.roster.length);
+  return decodeSum(plan.dp, sum).map((value) => value / plan.dp.request.maxUnitsPerStep);
 }
 
 /** One secure aggregation, with whoever is present. */

@@ -1,6 +1,7 @@
-import { unflatten } from "../local/mod.ts";
+import { describeSpec, unflatten } from "../local/mod.ts";
 import { saveInjection } from "../m3oe/mod.ts";
 import { defaultThreshold } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { VERSION } from "../formats/version.ts";
@@ -80,6 +81,7 @@ async function runStages(options: FederationOptions): Promise<FederationResult> 
     plan,
     planHash,
     config,
+    layers: describeSpec(stage.spec),
     versions: { fedkim: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
     startedAt: new Date().toISOString(),
   });
@@ -121,8 +123,8 @@ async function agree(
   const plan: FederationPlan = {
     format: "fedkim-plan/1",
     federation: config.federation,
-    mode: "distributed",
-    roster: config.sites.map((site) => ({ site, publicKey: toHex(book.publicKeyOf(site)!) })),
+    ...(config.mode === "local" ? { mode: "local", local: config.local } : { mode: "distributed" }),
+    roster: await rosterOf(config.sites, book),
     tasks: [...stage.tasks],
     model: {
       spec: stage.spec,
@@ -141,4 +143,20 @@ async function agree(
   desk.offer(federationPlanHash(plan), sealPlan(plan, book.identity));
   await desk.allAccepted();
   return plan;
+}
+
+/** Pinned keys of the sites of the configuration. @throws FedKimError `AuthenticationError` for one that was revoked */
+async function rosterOf(sites: readonly string[], book: EnrollmentBook): Promise<FederationPlan["roster"]> {
+  return await Promise.all(sites.map(async (site) => {
+    const member = await book.member(site);
+    if (member?.role === "site" && !member.revoked) return { site, publicKey: toHex(member.publicKey) };
+    throw new FedKimError("AuthenticationError", `${site} cannot take part.`, {
+      found: member === undefined
+        ? "not enrolled"
+        : member.revoked
+        ? "revoked"
+        : `enrolled as ${member.role}`,
+      needed: "an enrolled site",
+    });
+  }));
 }

@@ -1,8 +1,8 @@
 import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
-import { HEADERS, signRequest } from "./api/request_auth.ts";
-import { fromProblem } from "./api/problem.ts";
+import { HEADERS, signRequest } from "./request_auth.ts";
+import { fromProblem } from "./problem.ts";
 import type { Letter, LetterKind } from "./mailbox.ts";
 
 /** Statuses after which the same request may succeed later. */

@@ -1,9 +1,10 @@
 import { auroc, loadFederationPart, type LocalWeights, prepareFeatures, taskScores } from "../local/mod.ts";
-import { type InjectedModel, trainInjection } from "../m3oe/mod.ts";
+import { type InjectedModel, type InjectionConfig, trainInjection } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateModel, type TaskResult } from "./evaluation.ts";
-import { allSamples, answerableTasks, taskText } from "./injection_samples.ts";
+import { allSamples, answerableTasks, type SampleChoice, taskText } from "./injection_samples.ts";
+import { tokenEncoders } from "./token_encoders.ts";
 import type { ModelBase, PublicPart, PublicParts, PublicStage } from "./public_stage.ts";
 import { publicDecisions, type TaskDecision } from "./decisions.ts";
 
@@ -37,29 +38,43 @@ export interface InjectedKnowledge {
   readonly decisions: Readonly<Record<string, TaskDecision>>;
 }
 
+/** Choices of an injection. */
+export interface InjectionOptions {
+  /** Seed of initialisation and order. */
+  readonly seed: number;
+  /** Passes over the public samples, where they differ from `config`'s. */
+  readonly epochs?: number | undefined;
+  /** Settings that differ from the defaults. */
+  readonly config?: Partial<InjectionConfig>;
+  /** Trains the encoders' federated layers too; the model then reads samples of the form `stems`. */
+  readonly trainEncoders?: boolean;
+}
+
 /** Trains projectors and M3OE on public data around the frozen foundation model (paper, steps 1 to 3). */
 export async function injectKnowledge(
   stage: ModelBase & PublicParts,
   weights: LocalWeights,
-  options: { readonly seed: number; readonly epochs?: number | undefined },
+  options: InjectionOptions,
   onProgress: OnProgress,
 ): Promise<InjectedKnowledge> {
   const { train, validation } = stage;
+  const together = options.trainEncoders === true;
   const answerable = answerableTasks(train.data, stage.spec);
   const tasks = answerable.filter((task) => stage.tasks.includes(task.name));
   const unseen = answerable.filter((task) => !stage.tasks.includes(task.name));
-  const samplesOfPart = (part: PublicPart, list: typeof answerable, only?: "labelled") =>
-    allSamples(stage.spec, weights, part.data, part.features, list, only);
+  const samplesOfPart = (part: PublicPart, list: typeof answerable, only?: SampleChoice) =>
+    allSamples(stage.spec, weights, part.data, part.features, list, only, together ? "stems" : "tokens");
   const held = await samplesOfPart(validation, tasks, "labelled");
   const flat = (lists: typeof held) => [...lists.values()].flatMap(({ samples }) => samples);
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
     tasks: tasks.map(taskText),
-    samples: flat(await samplesOfPart(train, tasks, "labelled")),
+    samples: flat(await samplesOfPart(train, tasks, "taught")),
     validation: flat(held),
     seed: options.seed,
-    ...(options.epochs === undefined ? {} : { config: { epochs: options.epochs } }),
+    ...(together ? { encoders: tokenEncoders(stage.spec, weights) } : {}),
+    config: { ...options.config, ...(options.epochs === undefined ? {} : { epochs: options.epochs }) },
     onStep: (p) =>
       onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
   });

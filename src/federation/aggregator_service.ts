@@ -1,7 +1,7 @@
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FederationResult, runFederation } from "./aggregator.ts";
-import { aggregatorApp } from "./api/app.ts";
+import { aggregatorApp } from "./api/mod.ts";
 import { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
@@ -48,7 +48,7 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
     signal,
   });
   const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
-  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes });
+  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation, run: config.run });
   const server = listen(config, (request, info) => app.fetch(request, info), options.onListen);
   try {
     return await runFederation({ config, book, desk, artefacts, run, onProgress });

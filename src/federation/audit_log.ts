@@ -80,6 +80,11 @@ export class AuditLog {
     return result;
   }
 
+  /** Number of the newest entry, 0 for an empty log. */
+  newest(): Promise<number> {
+    return this.store.newest(STREAM);
+  }
+
   /** Entries after a position, in order. */
   async read(after = 0, limit: number = PAGE): Promise<AuditEntry[]> {
     return (await this.store.read(STREAM, after, limit)).map(({ body }) => decode(body));

@@ -2,6 +2,9 @@ import { parse as parseToml } from "smol-toml";
 import { dirname, extname, resolve } from "node:path";
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
+import type { LocalModelOptions } from "../local/mod.ts";
+import { EMBEDDED_MODEL } from "./foundation_base.ts";
+import { type LocalSchedule, LocalScheduleConfigSchema } from "./local_schedule.ts";
 
 /** Which tensor backend to take; `auto` takes a real GPU, otherwise wasm. */
 export type BackendPreference = "auto" | "webgpu" | "wasm" | "cpu";
@@ -20,10 +23,16 @@ export interface AggregatorConfig {
   readonly sites: readonly string[];
   /** The server's public data, and optionally a test folder that is evaluated once. */
   readonly data: { readonly public: string; readonly test?: string | undefined };
-  /** Folder of the frozen foundation model. */
+  /** Folder of the frozen foundation model; `embedded`, the default, is the one that ships with this program. */
   readonly foundationModel: string;
   /** Tasks to train; all trainable ones by default. */
   readonly tasks?: readonly string[] | undefined;
+  /** Whether one aggregation is one step over all sites, or follows some steps of every site by itself. */
+  readonly mode: "distributed" | "local";
+  /** What sites do between two aggregations; only read in `local` mode. */
+  readonly local: LocalSchedule;
+  /** Sizes of the local model and which of its layers sites train; what is left out has the model's own default. */
+  readonly model: Partial<Omit<LocalModelOptions, "tokenDimension">>;
   /** What is promised to every privacy unit. */
   readonly privacy: {
     /** Epsilon of the whole schedule, in the coalition view. */
@@ -34,7 +43,7 @@ export interface AggregatorConfig {
     readonly neighboring: "add_or_remove_one";
     /** Sites that are assumed to collude with the server. */
     readonly colluders: number;
-    /** Public bound on the units sampled in a step over all sites. */
+    /** Public bound on the units sampled in a step over all sites, in `local` mode at one site. */
     readonly maxUnitsPerStep: number;
     /** Poisson sampling rate by set. */
     readonly samplingRate?: Readonly<Record<string, number>> | undefined;
@@ -56,8 +65,8 @@ export interface AggregatorConfig {
   };
   /** The server's rule. */
   readonly optimizer: {
-    /** Which rule. */
-    readonly name: "fedavg" | "fedadam" | "fedyogi";
+    /** Which rule; `fedadam` by default, `fedavg` in `local` mode. */
+    readonly name?: "fedavg" | "fedadam" | "fedyogi" | undefined;
     /** Step size. */
     readonly learningRate?: number | undefined;
     /** Pull towards the public start, per step. */
@@ -90,6 +99,14 @@ const name = z.string().regex(
 const share = z.number().gt(0).lte(1);
 const backend = z.enum(["auto", "webgpu", "wasm", "cpu"]).default("auto");
 
+const size = z.number().int().min(1).max(4096);
+const attention = z.strictObject({
+  tokens: size.exactOptional(),
+  blocks: size.exactOptional(),
+  heads: size.exactOptional(),
+  hidden: size.exactOptional(),
+}).exactOptional();
+
 const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   federation: name,
   listen: z.strictObject({
@@ -100,8 +117,22 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   run: z.string(),
   sites: z.array(name).min(3).max(64),
   data: z.strictObject({ public: z.string(), test: z.string().optional() }),
-  foundationModel: z.string(),
+  foundationModel: z.string().default(EMBEDDED_MODEL),
   tasks: z.array(z.string()).optional(),
+  mode: z.enum(["distributed", "local"]).default("distributed"),
+  local: LocalScheduleConfigSchema.prefault({}),
+  model: z.strictObject({
+    dEnc: size.exactOptional(),
+    hidden: size.exactOptional(),
+    federate: z.array(z.string().min(1)).min(1).exactOptional(),
+    attention: z.strictObject({
+      timeseries: attention,
+      vector: attention,
+      image: attention,
+      signal: attention,
+      text: attention,
+    }).exactOptional(),
+  }).prefault({}),
   privacy: z.strictObject({
     epsilon: z.number().gt(0).default(8),
     delta: z.number().gt(0).lt(1).default(1e-5),
@@ -119,7 +150,7 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
     chunkBytes: z.number().int().min(1024).default(4 * 1024 * 1024),
   }).prefault({}),
   optimizer: z.strictObject({
-    name: z.enum(["fedavg", "fedadam", "fedyogi"]).default("fedadam"),
+    name: z.enum(["fedavg", "fedadam", "fedyogi"]).optional(),
     learningRate: z.number().gt(0).optional(),
     anchorDecay: z.number().min(0).max(1).default(0),
   }).prefault({}),
@@ -176,6 +207,8 @@ function resolvePath(value: unknown, path: readonly string[], base: string): voi
   if (typeof value !== "object" || value === null) return;
   const object = value as Record<string, unknown>;
   const [key, ...rest] = path;
-  if (rest.length > 0) resolvePath(object[key], rest, base);
-  else if (typeof object[key] === "string") object[key] = resolve(base, object[key]);
+  const place = object[key];
+  if (rest.length > 0) resolvePath(place, rest, base);
+  else if (key === "foundationModel" && place === EMBEDDED_MODEL) return;
+  else if (typeof place === "string") object[key] = resolve(base, place);
 }

@@ -182,6 +182,11 @@ export class EnrollmentBook {
     return this.store.keys("member");
   }
 
+  /** Names with an invite that nobody has accepted. */
+  invited(): Promise<string[]> {
+    return this.store.keys("invite");
+  }
+
   /** The last ledger head that was countersigned for a site. */
   async headOf(site: string): Promise<LedgerHead | undefined> {
     return await this.#read("head", site, HeadSchema);

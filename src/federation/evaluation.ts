@@ -1,4 +1,4 @@
-import { accuracy, auroc, bootstrap, brier, calibrationError, f1 } from "../local/mod.ts";
+import { accuracy, auroc, bootstrap, brier, calibrationError, f1, type ScoredLabels } from "../local/mod.ts";
 import type { InjectedModel, InjectionSample } from "../m3oe/mod.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import type { TaskDecision } from "./decisions.ts";
@@ -16,6 +16,10 @@ export type TaskResult =
     readonly auroc: number | null;
     /** 95 % bootstrap interval of the AUROC over privacy units; null where it cannot be drawn. */
     readonly aurocInterval: readonly [number, number] | null;
+    /** Share of the records called yes that are; 0 where none is called. */
+    readonly precision: number;
+    /** Share of the positive records that are called yes. */
+    readonly recall: number;
     /** F1 at the threshold. */
     readonly f1: number;
     /** Accuracy at the threshold. */
@@ -92,12 +96,27 @@ export function binaryResult(
     positives: labels.reduce((sum, label) => sum + label, 0),
     auroc: auroc(data) ?? null,
     aurocInterval: interval?.low === undefined ? null : [interval.low, interval.high!],
+    ...precisionRecall(data, threshold),
     f1: f1(data, threshold) ?? 0,
     accuracy: accuracy(data, threshold) ?? 0,
     threshold,
     brier: (probable && brier(probable)) ?? null,
     calibrationError: (probable && calibrationError(probable)) ?? null,
   };
+}
+
+function precisionRecall(
+  { scores, labels }: ScoredLabels,
+  threshold: number,
+): { readonly precision: number; readonly recall: number } {
+  let called = 0, positives = 0, hits = 0;
+  for (let row = 0; row < labels.length; row++) {
+    const yes = scores[row] > threshold;
+    if (yes) called++;
+    if (labels[row] === 1) positives++;
+    if (yes && labels[row] === 1) hits++;
+  }
+  return { precision: hits / Math.max(1, called), recall: hits / Math.max(1, positives) };
 }
 
 async function openResult(

@@ -5,14 +5,14 @@ import { type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.t
 import { FedKimError } from "../formats/errors.ts";
 import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
+import { type LocalSchedule, LocalScheduleSchema } from "./local_schedule.ts";
 
 const LABEL = "fedkim/plan/1";
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
-const PlanSchema = z.strictObject({
+const PlanBase = z.strictObject({
   format: z.literal("fedkim-plan/1"),
   federation: z.string(),
-  mode: z.literal("distributed"),
   roster: z.array(z.strictObject({ site: z.string(), publicKey: hash })).min(3),
   tasks: z.array(z.string()).min(1),
   model: z.strictObject({ spec: z.unknown(), baseWeights: hash, textTable: hash }),
@@ -26,17 +26,39 @@ const PlanSchema = z.strictObject({
   }),
 });
 
+const PlanSchema = z.discriminatedUnion("mode", [
+  PlanBase.extend({ mode: z.literal("distributed") }),
+  PlanBase.extend({ mode: z.literal("local"), local: LocalScheduleSchema }),
+]);
+
+/**
+ * What one aggregation is. `distributed`: one DP-SGD step over the union of all sites, each adding a share of the noise.
+ * `local`: every site trains for some steps of DP-SGD with the whole noise in each, then the clipped changes of the
+ * model are summed (McMahan et al. 2017 with the guarantee of Abadi et al. 2016).
+ */
+export type TrainingMode =
+  | { readonly mode: "distributed" }
+  | {
+    readonly mode: "local";
+    /** What sites do between two aggregations. */
+    readonly local: LocalSchedule;
+  };
+
+/** A plan whose sites train by themselves between two aggregations. */
+export type LocalPlan = FederationPlan & { readonly mode: "local" };
+
 /**
  * Everything that a federation will do, signed once by the aggregator before the first step: who takes part, which
  * tasks and model, the whole differential-privacy schedule, and how sums are formed. Sites accept or refuse it as one.
  */
-export interface FederationPlan {
+export type FederationPlan = PlanTerms & TrainingMode;
+
+/** What plans of both modes state. */
+export interface PlanTerms {
   /** Format and version. */
   readonly format: "fedkim-plan/1";
   /** Name of the federation. */
   readonly federation: string;
-  /** One aggregation is one DP-SGD step over the union of all sites. */
-  readonly mode: "distributed";
   /** Sites and their Ed25519 public keys, hexadecimal. */
   readonly roster: readonly { readonly site: string; readonly publicKey: string }[];
   /** Names of the trained tasks. */

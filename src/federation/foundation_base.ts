@@ -1,5 +1,6 @@
 import {
   type Decoder,
+  EMBEDDED_MODEL_FOLDER,
   type EmbeddingTable,
   embeddingTable,
   loadDecoder,
@@ -9,8 +10,13 @@ import {
 import type { TokenEmbedding } from "../local/mod.ts";
 import { tokenEmbedding } from "./text_table.ts";
 
+/** In a configuration: the language model that ships with this program, wherever its files lie. */
+export const EMBEDDED_MODEL = "embedded";
+
 /** The frozen foundation model as every stage uses it. */
 export interface FoundationBase {
+  /** Its Hugging Face folder. */
+  readonly folder: string;
   /** The decoder. */
   readonly decoder: Decoder;
   /** Its tokenizer. */
@@ -21,10 +27,21 @@ export interface FoundationBase {
   readonly text: TokenEmbedding;
 }
 
-/** Loads decoder, tokenizer and embedding of a Hugging Face folder. @throws FedKimError as `loadDecoder` */
-export async function loadFoundation(folder: string): Promise<FoundationBase> {
+/**
+ * Loads decoder, tokenizer and embedding.
+ * @param model a Hugging Face folder, or {@link EMBEDDED_MODEL}
+ * @throws FedKimError as `loadDecoder`
+ */
+export async function loadFoundation(model: string): Promise<FoundationBase> {
+  const folder = model === EMBEDDED_MODEL ? EMBEDDED_MODEL_FOLDER : model;
   const decoder = await loadDecoder(folder);
   const tokenizer = await loadTokenizer(folder);
   const table = await embeddingTable(decoder);
-  return { decoder, tokenizer, table, text: tokenEmbedding(tokenizer, table.values, table.hiddenSize) };
+  return {
+    folder,
+    decoder,
+    tokenizer,
+    table,
+    text: tokenEmbedding(tokenizer, table.values, table.hiddenSize),
+  };
 }

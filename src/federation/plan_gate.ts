@@ -123,6 +123,13 @@ function gateModel(plan: FederationPlan, policy: SitePolicy): void {
 
 function gatePrivacy(plan: FederationPlan, policy: SitePolicy, units: ReadonlyMap<string, string>): void {
   const { request, guarantees } = plan.dp;
+  if (!noiseFitsMode(plan)) {
+    throw refuse(
+      "mode_mismatch",
+      `noise for ${request.profile.type} aggregation where sites train in ${plan.mode} mode`,
+      "tell the consortium",
+    );
+  }
   if (request.neighboring !== policy.neighboring) {
     throw refuse(
       "neighboring",
@@ -156,6 +163,13 @@ function gatePrivacy(plan: FederationPlan, policy: SitePolicy, units: ReadonlyMa
       );
     }
   }
+}
+
+/** Shares of noise protect a sum only; a site that trains by itself needs the whole noise in each of its steps. */
+function noiseFitsMode(plan: FederationPlan): boolean {
+  const { profile } = plan.dp.request;
+  if (plan.mode === "distributed") return profile.type === "strict";
+  return profile.type === "local" && profile.stepsPerRound === plan.local.steps;
 }
 
 function refuse(reason: string, found: string, remedy: string): FedKimError {

@@ -1,5 +1,5 @@
 import { HTTPException } from "hono/http-exception";
-import { type ErrorCode, FedKimError } from "../../formats/errors.ts";
+import { type ErrorCode, FedKimError } from "../formats/errors.ts";
 
 /** An RFC 9457 problem document; `code` is the stable error code. */
 export interface Problem {

@@ -12,17 +12,22 @@ export interface PublicSplit {
   readonly validation: SiteData;
 }
 
-/** Splits public data by patient: a hash of the patient's own identifier decides, so the split never moves. */
-export function splitPublic(data: SiteData): PublicSplit {
+/**
+ * Splits public data by patient: a hash of the patient's own identifier decides, so the split never moves.
+ * @param data the public part
+ * @param fold which fifth of the patients is held out, 0 to 4; other folds than 0 are for cross-validation
+ */
+export function splitPublic(data: SiteData, fold: number = 0): PublicSplit {
+  const held = (set: string, patient: string): boolean => foldOf(set, patient) === fold;
   return {
-    train: part(data, (set, patient) => !isValidationPatient(set, patient)),
-    validation: part(data, isValidationPatient),
+    train: part(data, (set, patient) => !held(set, patient)),
+    validation: part(data, held),
   };
 }
 
-function isValidationPatient(set: string, patient: string): boolean {
+function foldOf(set: string, patient: string): number {
   return createHash("sha256").update(`fedkim/public-validation/${set}/${patient}`).digest()[0] %
-      VALIDATION_SHARE === 0;
+    VALIDATION_SHARE;
 }
 
 function part(data: SiteData, keep: (set: string, patient: string) => boolean): SiteData {

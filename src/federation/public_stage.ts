@@ -1,5 +1,6 @@
 import {
   createSpec,
+  DEFAULT_LOCAL_TRAINING,
   DEFAULT_TRAINING,
   defaultClip,
   federatedParameters,
@@ -59,12 +60,12 @@ export async function preparePublic(config: AggregatorConfig, onProgress: OnProg
   const foundation = await loadFoundation(config.foundationModel);
   const { table, text } = foundation;
   const { train } = splitPublic(data);
-  const spec = createSpec(train, tasks, { tokenDimension: text.dimension });
+  const spec = createSpec(train, tasks, { ...config.model, tokenDimension: text.dimension });
   const base = await pretrainOnPublic(spec, train, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
   });
-  const textTable = await encodeTextTable(config.foundationModel, table);
+  const textTable = await encodeTextTable(foundation.folder, table);
   const model = { ...foundation, spec, tasks };
   return { ...model, textTable, base, ...publicParts(model, base, data) };
 }
@@ -117,16 +118,19 @@ export function makeDpPlan(config: AggregatorConfig, stage: PublicStage): DpPlan
       },
     );
   }
+  const local = config.mode === "local";
   return createPlan({
     populations: trained.map((set) => ({
       name: set.name,
       unit: set.manifest.privacyUnit,
-      samplingRate: config.privacy.samplingRate?.[set.name] ?? DEFAULT_TRAINING.samplingRate,
+      samplingRate: config.privacy.samplingRate?.[set.name] ??
+        (local ? DEFAULT_LOCAL_TRAINING : DEFAULT_TRAINING).samplingRate,
       maxGradNorm: config.privacy.maxGradNorm?.[set.name] ?? clip.get(set.name)!,
     })),
     setsAreDisjoint: true,
     neighboring: config.privacy.neighboring,
-    steps: config.rounds.steps ?? DEFAULT_TRAINING.steps,
+    steps: config.rounds.steps ?? (local ? DEFAULT_LOCAL_TRAINING.rounds : DEFAULT_TRAINING.steps),
+    profile: local ? { type: "local", stepsPerRound: config.local.steps } : { type: "strict" },
     dimension: federatedParameters(stage.spec).dimension,
     cohort: { n: config.sites.length, nMin: minimumSites(config), colluders: config.privacy.colluders },
     maxUnitsPerStep: config.privacy.maxUnitsPerStep,

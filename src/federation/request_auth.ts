@@ -6,9 +6,10 @@ import {
   type Verifier,
   verifySignature,
 } from "http-message-sig";
-import { type Identity, nativeProvider } from "../../secure_agg/mod.ts";
-import { FedKimError } from "../../formats/errors.ts";
-import { toHex } from "../../formats/hex.ts";
+import { type Identity, nativeProvider } from "../secure_agg/mod.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { VERSION } from "../formats/version.ts";
+import { toHex } from "../formats/hex.ts";
 
 /** Header names of letters and of the protocol version. */
 export const HEADERS = {
@@ -43,6 +44,7 @@ export function signRequest(
 ): Headers {
   const headers = new Headers({
     "content-digest": digestOf(body),
+    "user-agent": `fedkim/${VERSION}`,
     [HEADERS.protocol]: String(protocol),
   });
   const created = Math.floor(now / 1000);

@@ -1,8 +1,8 @@
 import { FedKimError } from "../formats/errors.ts";
 
 /**
- * Server-side step on the flat federated parameters. `fedavg` is plain gradient descent on the aggregate (FedAvg of one
- * local step), `fedadam` and `fedyogi` are Reddi et al. 2021, Algorithm 2, with bias correction.
+ * Server-side step on the flat federated parameters. `fedavg` is plain gradient descent on the aggregate
+ * (with momentum where `beta1` is not 0): FedAvg where the aggregate is a mean of model changes; `fedadam` and `fedyogi` are Reddi et al. 2021, Algorithm 2, with bias correction.
  */
 export interface ServerOptimizerConfig {
   /** Which rule moves the parameters. */

@@ -1,12 +1,11 @@
 import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import type { AggregatorDesk } from "./api/app.ts";
-import type { PlanAnswer, Status } from "./api/schemas.ts";
+import type { AggregatorDesk, PlanAnswer, Status } from "./api/mod.ts";
 import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
 import { type CountersignedHead, countersignHead } from "./ledger_head.ts";
 import { type Letter, type LetterKind, Mailbox } from "./mailbox.ts";
-import { toProblem } from "./api/problem.ts";
+import { toProblem } from "./problem.ts";
 import type { RoundSession } from "./round_session.ts";
 
 /** What a desk needs. */
@@ -27,19 +26,42 @@ export interface SiteDeskOptions {
   readonly signal: AbortSignal;
 }
 
+/** What the aggregator has seen of a member since it started. */
+export interface Visit {
+  /** Software that it named. */
+  readonly software: string;
+  /** Milliseconds since 1970 of its last request. */
+  readonly lastSeen: number;
+  /** Steps that it has sent a message in, and so has charged to its ledger. */
+  readonly steps: number;
+}
+
+/** The step in progress, for operators. */
+export interface LiveStep {
+  /** Its number. */
+  readonly round: number;
+  /** Phase of the protocol. */
+  readonly phase: string;
+  /** Sites that have answered in this phase. */
+  readonly answered: readonly string[];
+  /** Sites that may answer in it. */
+  readonly expected: readonly string[];
+}
+
 /** Where the aggregator and its sites meet: who has joined, accepted and answers, and what waits for whom. */
 export class SiteDesk implements AggregatorDesk {
   /** Letters by site; a site has a mailbox once it has joined. */
   readonly mailboxes: Map<string, Mailbox> = new Map();
   /** Sites that have accepted the plan and are believed to answer. */
   readonly present: Set<string> = new Set();
-  /** What the aggregator is doing, for operators. */
-  stage = "starting";
+  #stage = "starting";
   #accepted = new Set<string>();
   #plan: { readonly hash: string; readonly sealed: Uint8Array } | undefined;
   #session: { readonly round: number; readonly session: RoundSession } | undefined;
   #refusal: FedKimError | undefined;
-  #changed: () => void = () => {};
+  #waiting: () => void = () => {};
+  readonly #listeners = new Set<() => void>();
+  readonly #visits = new Map<string, { software: string; lastSeen: number; steps: number; step: number }>();
 
   /** @param options see {@link SiteDeskOptions} */
   constructor(private readonly options: SiteDeskOptions) {}
@@ -123,7 +145,12 @@ export class SiteDesk implements AggregatorDesk {
     const { session } = this.#session;
     if (head !== undefined) await this.options.book.recordHead(site, head);
     this.present.add(site);
+    const visit = this.#visits.get(site);
+    if (visit !== undefined && visit.step !== round) {
+      this.#visits.set(site, { ...visit, steps: visit.steps + 1, step: round });
+    }
     session.receive(site, bytes);
+    this.#changed();
   }
 
   /** See {@link AggregatorDesk}. */
@@ -148,6 +175,53 @@ export class SiteDesk implements AggregatorDesk {
     return { federation, stage: this.stage, step: this.#session?.round ?? null, present: this.present.size };
   }
 
+  /** What the aggregator is doing, for operators. */
+  get stage(): string {
+    return this.#stage;
+  }
+
+  set stage(stage: string) {
+    this.#stage = stage;
+    this.#changed();
+  }
+
+  /** Calls back after anything has changed here; returns how to stop. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** See {@link AggregatorDesk}. */
+  seen(member: string, software: string): void {
+    const visit = this.#visits.get(member) ?? { software, lastSeen: 0, steps: 0, step: 0 };
+    this.#visits.set(member, { ...visit, software, lastSeen: Date.now() });
+  }
+
+  /** What was seen of a member; undefined for one that has not called yet. */
+  visit(member: string): Visit | undefined {
+    return this.#visits.get(member);
+  }
+
+  /** Where an enrolled member stands. */
+  stateOf(site: string): "enrolled" | "joined" | "accepted" | "present" | "away" {
+    if (!this.mailboxes.has(site)) return "enrolled";
+    if (!this.#accepted.has(site)) return "joined";
+    if (this.present.has(site)) return "present";
+    return this.#session === undefined ? "accepted" : "away";
+  }
+
+  /** The step in progress. */
+  liveStep(): LiveStep | undefined {
+    if (this.#session === undefined) return undefined;
+    const { round, session } = this.#session;
+    return { round, ...session.progress };
+  }
+
+  #changed(): void {
+    this.#waiting();
+    for (const listener of this.#listeners) listener();
+  }
+
   /** Sends the plan to all sites, and to each that joins later. */
   offer(hash: string, sealed: Uint8Array): void {
     this.#plan = { hash, sealed };
@@ -157,11 +231,13 @@ export class SiteDesk implements AggregatorDesk {
   /** Runs a step's session: its messages find it, and sites that miss a phase are not waited for in the next step. */
   async runSession(round: number, session: RoundSession, order: Uint8Array): ReturnType<RoundSession["run"]> {
     this.#session = { round, session };
+    this.#changed();
     this.tellAll("round", order, round);
     try {
       return await session.run(this.options.signal);
     } finally {
       this.#session = undefined;
+      this.#changed();
       // Whoever missed a phase is not waited for again, unless it has come back and asks for its next letter.
       for (const site of session.missing) if (!this.mailboxes.get(site)?.awaited) this.present.delete(site);
     }
@@ -221,8 +297,13 @@ export class SiteDesk implements AggregatorDesk {
     while (waiting() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
+  /** True once the aggregator ends: nothing changes any more. */
+  closed = false;
+
   /** Ends all waiting polls. */
   close(): void {
+    this.closed = true;
+    this.#changed();
     for (const mailbox of this.mailboxes.values()) mailbox.close();
   }
 
@@ -252,7 +333,7 @@ export class SiteDesk implements AggregatorDesk {
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 500);
-        this.#changed = () => {
+        this.#waiting = () => {
           clearTimeout(timer);
           resolve();
         };

@@ -5,7 +5,7 @@ import { toHex } from "../formats/hex.ts";
 import { ENROLL_LABEL } from "./enrollment_book.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import { decodeInvite } from "./invite.ts";
-import { fromProblem } from "./api/problem.ts";
+import { fromProblem } from "./problem.ts";
 import { pinAggregator, SITE_FILES } from "./site_state.ts";
 
 /**

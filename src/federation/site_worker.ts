@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { openLedger } from "../dp/mod.ts";
-import { checkWeights, loadFederationPart, type SiteData } from "../local/mod.ts";
+import { checkWeights, describeSpec, indexFederationPart, type SiteIndex } from "../local/mod.ts";
 import {
   type Identity,
   SecAggClient,
@@ -25,12 +25,24 @@ import { readTextTable } from "./text_table.ts";
 import { readWeights } from "./weights_file.ts";
 import { readPolicy, type SitePolicy } from "./site_policy.ts";
 import { type PinnedAggregator, readPinnedAggregator, SITE_FILES, SiteProgress } from "./site_state.ts";
-import { prepareTraining, stepContribution, type TrainingSite } from "./site_training.ts";
+import {
+  prepareTraining,
+  stepContribution,
+  type StoredTrainingSite,
+  type TrainingSite,
+} from "./site_training.ts";
 
 /** What a site worker says about itself, locally; nothing of it is sent. */
 export type SiteEvent =
   | { readonly kind: "joined"; readonly aggregator: string }
-  | { readonly kind: "accepted"; readonly planHash: string; readonly steps: number }
+  | {
+    readonly kind: "accepted";
+    readonly planHash: string;
+    readonly steps: number;
+    /** Learned layers of which sites share parameters, and how many. */
+    readonly federated: Readonly<Record<string, number>>;
+  }
+  | { readonly kind: "training"; readonly round: number; readonly step: number; readonly steps: number }
   | { readonly kind: "step"; readonly round: number; readonly steps: number }
   | { readonly kind: "aborted"; readonly round: number; readonly reason: string }
   | { readonly kind: "finished"; readonly steps: number };
@@ -55,7 +67,7 @@ interface Site {
   readonly identity: Identity;
   readonly pinned: PinnedAggregator;
   readonly policy: SitePolicy;
-  readonly data: SiteData;
+  readonly data: SiteIndex;
   readonly ledger: Awaited<ReturnType<typeof openLedger>>;
   readonly progress: SiteProgress;
   readonly connection: AggregatorClient;
@@ -79,7 +91,7 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
   const identity = await readIdentity(path("identity"));
   const pinned = await readPinnedAggregator(config.state);
   const policy = await readPolicy(path("policy"), identity);
-  const data = await loadFederationPart(config.data);
+  const data = await indexFederationPart(config.data);
   const ledger = await openLedger(path("ledger"), {
     site: identity.id,
     budgets: data.sets.map((set) => ({
@@ -109,15 +121,16 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
 
 async function serve(site: Site): Promise<void> {
   let after = await join_(site);
-  let training: TrainingSite | undefined;
+  let training: StoredTrainingSite | undefined;
   let step: ActiveStep | undefined;
   let steps = 0;
+  using kept = new DisposableStack();
   for (;;) {
     const letter = await site.connection.nextLetter(after);
     if (letter === undefined) continue;
     after = letter.sequence;
     if (letter.kind === "plan") {
-      training = await acceptPlan(site, letter);
+      training = kept.use(await acceptPlan(site, letter));
     } else if (letter.kind === "round") {
       step = await beginStep(site, required(training), letter);
       if (step !== undefined) steps++;
@@ -154,7 +167,8 @@ async function join_(site: Site): Promise<number> {
   return answer.newest;
 }
 
-async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
+async function acceptPlan(site: Site, letter: Letter): Promise<StoredTrainingSite> {
+  using unfinished = new DisposableStack();
   try {
     const plan = openPlan(letter.body, fromHex(site.pinned.publicKey)!);
     const privacyUnits = new Map(site.data.sets.map((set) => [set.name, set.manifest.privacyUnit]));
@@ -163,7 +177,8 @@ async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
     const base = await readWeights(await fetched(plan.model.baseWeights));
     checkWeights(plan.model.spec, base);
     const text = await readTextTable(await fetched(plan.model.textTable));
-    const training = prepareTraining(plan, base, site.data, text);
+    const { state } = site.options.config;
+    const training = unfinished.use(await prepareTraining(plan, base, site.data, text, state));
     const planHash = federationPlanHash(plan);
     const head = await site.ledger.commit({
       planHash,
@@ -171,7 +186,10 @@ async function acceptPlan(site: Site, letter: Letter): Promise<TrainingSite> {
       delta: plan.dp.request.delta,
     });
     await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head });
-    site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps });
+    const shared = describeSpec(plan.model.spec).layers.filter(({ federated }) => federated > 0);
+    const federated = Object.fromEntries(shared.map(({ layer, federated }) => [layer, federated]));
+    site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps, federated });
+    unfinished.move();
     return training;
   } catch (error) {
     // Only the code travels: why a site refuses is the site's own business.
@@ -203,7 +221,11 @@ async function beginStep(
     input: async () => {
       const bytes = await site.connection.artefact(toHex(config.modelHash));
       const flat = decodeFlat(bytes, config.dimension);
-      const vector = await stepContribution(training, flat, site.randomBytes);
+      const { roundId: round } = config;
+      const vector = await stepContribution(training, flat, site.randomBytes, {
+        round,
+        onStep: (step, steps) => site.options.onEvent({ kind: "training", round, step, steps }),
+      });
       site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps });
       return vector;
     },

@@ -1,5 +1,5 @@
 import { tf } from "../tensor/mod.ts";
-import { type SetFeatures, stemWidth } from "./features.ts";
+import { type SetRows, stemWidth } from "./features.ts";
 import type { EncoderSpec, HeadSpec, LocalModelSpec } from "./spec.ts";
 
 /** The part of a model that one set's records go through. */
@@ -11,7 +11,7 @@ export interface SetModel {
 }
 
 /** Selects the encoders and heads that a set's records train. */
-export function setModel(spec: LocalModelSpec, features: SetFeatures): SetModel {
+export function setModel(spec: LocalModelSpec, features: SetRows): SetModel {
   const heads = spec.heads.filter(({ task, modalities }) => {
     return features.labels.has(task) && modalities.some((modality) => features.tokens.has(modality));
   });
@@ -41,7 +41,7 @@ export interface Batch {
 /** Copies records into tensors; call inside `tf.tidy` or dispose the result. */
 export function uploadBatch(
   spec: LocalModelSpec,
-  features: SetFeatures,
+  features: SetRows,
   { encoders, heads }: SetModel,
   rows: readonly number[],
   padTo: number,

@@ -1,5 +1,5 @@
 import { FedKimError } from "../formats/errors.ts";
-import type { SetFeatures } from "./features.ts";
+import type { SetRows } from "./features.ts";
 import type { Range } from "./_layers.ts";
 import type { LocalModelSpec } from "./spec.ts";
 import type { LocalWeights } from "./weights.ts";
@@ -11,7 +11,7 @@ export interface GradientJob {
   /** Its present numbers. */
   readonly weights: LocalWeights;
   /** The set. */
-  readonly set: SetFeatures;
+  readonly set: SetRows;
   /** Units of the set. */
   readonly chosen: readonly string[];
   /** Norm C: addends are divided by it. */
@@ -34,11 +34,16 @@ export interface GradientTotals {
 export type GradientEngine = (job: GradientJob, into: Float64Array) => Promise<GradientTotals>;
 
 /** The rows of a unit. */
-export function rowsOf(set: SetFeatures, unit: string): readonly number[] {
+export function rowsOf(set: SetRows, unit: string): readonly number[] {
   const rows = set.rowsOf.get(unit);
-  if (rows !== undefined) return rows;
-  throw new FedKimError("ConfigError", `A sampled unit is not in the set ${set.name}.`, {
-    needed: "units from units(features)",
+  if (rows === undefined) throw unknownUnit(set.name);
+  return rows;
+}
+
+/** Refuses a unit that a set does not have. */
+export function unknownUnit(set: string): FedKimError {
+  return new FedKimError("ConfigError", `A sampled unit is not in the set ${set}.`, {
+    needed: "units from sampleUnits(set)",
   });
 }
 

@@ -1,7 +1,7 @@
 import { readFloat32, tf } from "../tensor/mod.ts";
 import { setModel } from "./_batch.ts";
 import { concatAll } from "./_grouped.ts";
-import type { SetFeatures } from "./features.ts";
+import type { SetRows } from "./features.ts";
 import { uploadParameters } from "./_forward.ts";
 import { type PlacedLayer, placedLayers, type Range } from "./_layers.ts";
 import { addClipped, type GradientJob, type GradientTotals, rowsOf } from "./_gradient_job.ts";
@@ -32,7 +32,7 @@ export async function hostGradientSum(job: GradientJob, into: Float64Array): Pro
 export async function unitGradients(
   spec: LocalModelSpec,
   weights: LocalWeights,
-  set: SetFeatures,
+  set: SetRows,
   chosen: readonly string[],
   batchRows: number,
   sink: UnitGradientSink,
@@ -80,7 +80,7 @@ interface AllFactors {
 async function allFactors(
   spec: LocalModelSpec,
   weights: LocalWeights,
-  set: SetFeatures,
+  set: SetRows,
   layers: readonly Columns[],
   rows: readonly number[],
   batchRows: number,

@@ -1,5 +1,5 @@
 import { EMPTY_ROW } from "./_batch.ts";
-import type { SetFeatures } from "./features.ts";
+import type { SetRows } from "./features.ts";
 import { rowsOf } from "./_gradient_job.ts";
 
 /** Whole units in a tensor batch of fixed size: `slots` units of up to `width` records each. */
@@ -27,7 +27,7 @@ export interface Dealt {
  * two, the widest come first, and narrower units fill the slots that are left. Every batch has the same
  * number of rows, and there are only log2(size) + 1 shapes, whatever was sampled.
  */
-export function dealUnits(set: SetFeatures, chosen: readonly string[], size: number): Dealt {
+export function dealUnits(set: SetRows, chosen: readonly string[], size: number): Dealt {
   const width = (unit: string): number => 2 ** Math.ceil(Math.log2(Math.max(1, rowsOf(set, unit).length)));
   const large = chosen.filter((unit) => width(unit) > size);
   const fitting = chosen.filter((unit) => width(unit) <= size).sort((a, b) => width(b) - width(a));
@@ -42,7 +42,7 @@ export function dealUnits(set: SetFeatures, chosen: readonly string[], size: num
 }
 
 /** One batch from units that fit its slots. */
-export function fill(set: SetFeatures, units: readonly string[], slots: number, width: number): Microbatch {
+export function fill(set: SetRows, units: readonly string[], slots: number, width: number): Microbatch {
   const rows = new Array<number>(slots * width).fill(EMPTY_ROW);
   units.forEach((unit, slot) => rowsOf(set, unit).forEach((row, r) => rows[slot * width + r] = row));
   return { slots, width, units, rows };

@@ -1,6 +1,6 @@
 import { tf } from "../tensor/mod.ts";
 import { type SetModel, uploadBatch } from "./_batch.ts";
-import type { SetFeatures } from "./features.ts";
+import type { SetRows } from "./features.ts";
 import { logits, summedLoss } from "./_forward.ts";
 import type { PlacedLayer } from "./_layers.ts";
 import type { LocalModelSpec } from "./spec.ts";
@@ -22,7 +22,7 @@ export interface Factors {
  */
 export function tappedBackward(
   spec: LocalModelSpec,
-  set: SetFeatures,
+  set: SetRows,
   model: SetModel,
   layers: readonly PlacedLayer[],
   rows: readonly number[],

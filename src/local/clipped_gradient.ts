@@ -1,11 +1,12 @@
 import { FedKimError } from "../formats/errors.ts";
 import { setModel } from "./_batch.ts";
 import { deviceGradientSum } from "./_device_engine.ts";
-import type { SetFeatures, SiteFeatures } from "./features.ts";
+import type { SetRows } from "./features.ts";
 import type { GradientEngine } from "./_gradient_job.ts";
 import { hostGradientSum, unitGradients, type UnitGradientSink } from "./_host_engine.ts";
 import { placedLayers, type Range } from "./_layers.ts";
 import type { LocalModelSpec } from "./spec.ts";
+import { portions, type TrainingFeatures } from "./training_set.ts";
 import { federatedParameters, type LocalWeights } from "./weights.ts";
 
 export type { Range, UnitGradientSink };
@@ -57,7 +58,7 @@ const MOST_HOST_PRODUCTS = 20_000;
  * @param spec the model
  * @param set a set's features
  */
-export function engineFor(spec: LocalModelSpec, set: SetFeatures): EngineName {
+export function engineFor(spec: LocalModelSpec, set: SetRows): EngineName {
   const products = placedLayers(spec, setModel(spec, set)).reduce(
     (sum, { rows, inputs, outputs }) => sum + rows * inputs * outputs,
     0,
@@ -68,12 +69,12 @@ export function engineFor(spec: LocalModelSpec, set: SetFeatures): EngineName {
 /**
  * One DP step's gradient: for each sampled unit the gradient of the summed loss over all of its records and
  * tasks, clipped to its set's norm C (Abadi et al. 2016, algorithm 1, with the unit in place of the example)
- * and divided by C, then summed. Everything per unit comes from one backward pass; the microbatches that the
- * sample is dealt to do not change the result.
+ * and divided by C, then summed. Everything per unit comes from one backward pass; the portions and microbatches
+ * that the sample is dealt to do not change the result.
  *
  * @param spec the model
  * @param weights its present numbers
- * @param features the site's cached features
+ * @param features the site's features, in memory or on disk
  * @param sampled units by set, from Poisson sampling; sets may be missing
  * @param clip clipping norm C by set
  * @param options how to compute
@@ -83,7 +84,7 @@ export function engineFor(spec: LocalModelSpec, set: SetFeatures): EngineName {
 export async function clippedGradientSum(
   spec: LocalModelSpec,
   weights: LocalWeights,
-  features: SiteFeatures,
+  features: TrainingFeatures,
   sampled: ReadonlyMap<string, readonly string[]>,
   clip: ReadonlyMap<string, number>,
   options: GradientSumOptions = {},
@@ -105,11 +106,14 @@ export async function clippedGradientSum(
         needed: "a positive number",
       });
     }
-    if (set === undefined || chosen.length === 0) continue;
-    const engine = ENGINES[options.engine ?? engineFor(spec, set)];
-    const totals = await engine({ spec, weights, set, chosen, bound, clipping, rows }, sum);
-    nonFinite += totals.nonFinite;
-    clipped += totals.clipped;
+    if (set === undefined) continue;
+    for (const { units, rows: part } of portions(set, chosen)) {
+      const engine = ENGINES[options.engine ?? engineFor(spec, part)];
+      const job = { spec, weights, set: part, chosen: units, bound, clipping, rows };
+      const totals = await engine(job, sum);
+      nonFinite += totals.nonFinite;
+      clipped += totals.clipped;
+    }
   }
   return { sum, nonFinite, clipped };
 }
@@ -128,7 +132,7 @@ export async function clippedGradientSum(
 export async function perUnitGradients(
   spec: LocalModelSpec,
   weights: LocalWeights,
-  set: SetFeatures,
+  set: SetRows,
   chosen: readonly string[],
   sink: UnitGradientSink,
 ): Promise<void> {

@@ -8,6 +8,7 @@ import {
 import { FedKimError } from "../formats/errors.ts";
 import type { Dataset, DatasetRecord } from "./dataset.ts";
 import { parseRecord } from "./_parse_record.ts";
+import { KeyTable } from "./_key_table.ts";
 import { NpyRows } from "./_npy_rows.ts";
 
 /** A longer line is refused: it would be held in memory whole. */
@@ -68,7 +69,8 @@ async function readManifestText(path: string, needed: string): Promise<string> {
 }
 
 /**
- * Streams the records of a dataset folder; arrays are read row by row, so memory holds one record at a time.
+ * Streams the records of a dataset folder; arrays are read row by row, so memory holds one record at a time and
+ * some 40 bytes for each identifier, which have to differ.
  *
  * @param dir a dataset folder
  * @param manifest its manifest, from {@link readDatasetManifest}
@@ -78,7 +80,8 @@ async function readManifestText(path: string, needed: string): Promise<string> {
 export async function* readRecords(dir: string, manifest: DatasetManifest): AsyncGenerator<DatasetRecord> {
   const path = join(dir, manifest.records);
   const arrays = new Map<string, NpyRows>();
-  const seen = new Set<string>();
+  const seen = new KeyTable();
+  let records = 0;
   try {
     for (const [name, modality] of Object.entries(manifest.modalities)) {
       if (modality.kind !== "image" && modality.kind !== "signal") continue;
@@ -96,7 +99,7 @@ export async function* readRecords(dir: string, manifest: DatasetManifest): Asyn
       line++;
       if (text.trim() === "") continue;
       const record = parseRecord(text, manifest, arrays, { file: path, line });
-      if (seen.has(record.id)) {
+      if (seen.add(record.id) !== records++) {
         throw new FedKimError(
           "DatasetError",
           `${path}, line ${line}: the record ${record.id} occurs twice.`,
@@ -105,7 +108,6 @@ export async function* readRecords(dir: string, manifest: DatasetManifest): Asyn
           },
         );
       }
-      seen.add(record.id);
       yield record;
     }
   } finally {

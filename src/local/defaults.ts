@@ -1,4 +1,5 @@
 import type { LocalTrainingOptions } from "./local_training.ts";
+import type { LearningRateSchedule } from "./optimizer.ts";
 import type { LocalModelSpec } from "./spec.ts";
 
 /** A schedule of private training in `distributed` mode. */
@@ -42,7 +43,6 @@ export interface LocalTrainingDefaults extends
   Pick<
     LocalTrainingOptions,
     | "steps"
-    | "samplingRate"
     | "expectedUnits"
     | "optimizer"
     | "learningRate"
@@ -52,6 +52,10 @@ export interface LocalTrainingDefaults extends
   > {
   /** Rounds of local training and aggregation. */
   readonly rounds: number;
+  /** Poisson sampling rate q of every set. */
+  readonly samplingRate: number;
+  /** The step size over the rounds. */
+  readonly roundSchedule: LearningRateSchedule;
 }
 
 /**
@@ -66,6 +70,7 @@ export const DEFAULT_LOCAL_TRAINING: LocalTrainingDefaults = {
   optimizer: { type: "adam", beta1: 0.9, beta2: 0.99, epsilon: 1e-8 },
   learningRate: 0.02,
   schedule: { type: "constant" },
+  roundSchedule: { type: "linear", last: 0.19 },
   proximal: 0,
   updateClip: 10,
 };

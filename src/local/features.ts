@@ -1,10 +1,10 @@
 import type { ModalityManifest } from "../formats/dataset_manifest.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { normalAnswer } from "./_open_answers.ts";
-import type { Label } from "./dataset.ts";
+import type { DatasetRecord, Label } from "./dataset.ts";
 import type { SiteData, SiteSet } from "./site_data.ts";
 import { channelsOf, type EncoderSpec, type HeadSpec, type LocalModelSpec } from "./spec.ts";
-import { stemOf } from "./stem.ts";
+import { type Stem, stemOf } from "./stem.ts";
 import type { TokenEmbedding } from "./token_embedding.ts";
 import { type LocalWeights, tensorOf } from "./weights.ts";
 
@@ -30,25 +30,33 @@ export interface TaskLabels {
   /** 1 where the record is labelled. */
   readonly known: Uint8Array;
   /**
-   * Rows of an open task whose answer is not among the head's: they are not trained on and count as missed.
+   * 1 where an open task's answer is not among the head's: such a record is not trained on and counts as missed.
    */
-  readonly outside: readonly number[];
+  readonly outside: Uint8Array;
 }
 
-/** A set in the form that training works on; the stems never run again. */
-export interface SetFeatures {
-  /** Name of the set. */
-  readonly name: string;
-  /** Number of records N. */
-  readonly size: number;
-  /** Identifiers of the records. */
-  readonly ids: readonly string[];
-  /** Rows of every privacy unit, by unit. */
-  readonly rowsOf: ReadonlyMap<string, readonly number[]>;
+/** What stems and labels give for some records of a set. */
+export interface FeatureColumns {
   /** Stem tokens by modality. */
   readonly tokens: ReadonlyMap<string, StemTokens>;
   /** Labels by task of the model. */
   readonly labels: ReadonlyMap<string, TaskLabels>;
+}
+
+/** Records of a set in the form that training works on; the stems never run again. */
+export interface SetRows extends FeatureColumns {
+  /** Name of the set. */
+  readonly name: string;
+  /** Rows of every privacy unit, by unit. */
+  readonly rowsOf: ReadonlyMap<string, readonly number[]>;
+}
+
+/** All records of a set in memory. */
+export interface SetFeatures extends SetRows {
+  /** Number of records N. */
+  readonly size: number;
+  /** Identifiers of the records. */
+  readonly ids: readonly string[];
 }
 
 /** The cached features of one part of a federation. */
@@ -82,41 +90,92 @@ function setFeatures(
   embedding: TokenEmbedding | undefined,
 ): SetFeatures {
   const size = set.records.length;
-  const tokens = new Map<string, StemTokens>();
-  for (const encoder of spec.encoders) {
-    const manifest = set.manifest.modalities[encoder.modality];
-    if (manifest === undefined) continue;
-    checkInput(encoder, manifest, set.name);
-    const width = stemWidth(spec, encoder);
-    const stem = stemOf(spec, weights, encoder, embedding);
-    const mask = encoder.attention === undefined ? {} : { mask: new Uint8Array(size * encoder.tokens) };
-    const all: StemTokens = {
-      data: new Float32Array(size * width),
-      present: new Uint8Array(size),
-      ...mask,
-    };
-    set.records.forEach((record, row) => {
-      const value = record.values.get(encoder.modality);
-      const found = value === null || value === undefined ? null : stem(value);
-      if (found === null) return;
-      all.data.set(found.data, row * width);
-      if (found.mask !== undefined) all.mask?.set(found.mask, row * encoder.tokens);
-      all.present[row] = 1;
-    });
-    tokens.set(encoder.modality, all);
-  }
-  const labels = new Map<string, TaskLabels>();
-  for (const head of spec.heads) {
-    if (head.set !== set.name) continue;
-    labels.set(head.task, labelsOf(head, set.records.map((record) => record.labels.get(head.task)), weights));
-  }
+  const features = new RecordFeatures(spec, weights, set, embedding);
+  const columns = features.columns(size);
+  set.records.forEach((record, row) => features.compute(record, columns, row));
   const rowsOf = new Map<string, number[]>();
   set.units.forEach((unit, row) => {
     const rows = rowsOf.get(unit);
     if (rows === undefined) rowsOf.set(unit, [row]);
     else rows.push(row);
   });
-  return { name: set.name, size, ids: set.records.map((record) => record.id), rowsOf, tokens, labels };
+  return { name: set.name, size, ids: set.records.map((record) => record.id), rowsOf, ...columns };
+}
+
+/** Computes one set's records one by one, into columns of any length. */
+export class RecordFeatures {
+  readonly #encoders: readonly {
+    readonly encoder: EncoderSpec;
+    readonly width: number;
+    readonly stem: Stem;
+  }[];
+  readonly #heads: readonly { readonly head: HeadSpec; readonly mean: number; readonly scale: number }[];
+
+  /**
+   * @param spec the model
+   * @param weights its numbers; only `stem.*` and `target.*` are used
+   * @param set the set; modalities unknown to the model are ignored
+   * @param embedding the frozen token table, for text
+   * @throws FedKimError `DatasetError` when a modality has other columns than the encoder's
+   */
+  constructor(
+    spec: LocalModelSpec,
+    weights: LocalWeights,
+    { name, manifest }: Pick<SiteSet, "name" | "manifest">,
+    embedding: TokenEmbedding | undefined,
+  ) {
+    this.#encoders = spec.encoders.flatMap((encoder) => {
+      const found = manifest.modalities[encoder.modality];
+      if (found === undefined) return [];
+      checkInput(encoder, found, name);
+      const stem = stemOf(spec, weights, encoder, embedding);
+      return [{ encoder, width: stemWidth(spec, encoder), stem }];
+    });
+    const target = (task: string, part: string) => tensorOf(weights, `target.${task}.${part}`).data[0];
+    this.#heads = spec.heads.filter(({ set }) => set === name).map((head) => {
+      if (head.type !== "regression") return { head, mean: 0, scale: 1 };
+      return { head, mean: target(head.task, "mean"), scale: target(head.task, "scale") };
+    });
+  }
+
+  /** Empty columns for some records. */
+  columns(size: number): FeatureColumns {
+    const tokens = this.#encoders.map(({ encoder: { modality, attention, tokens }, width }) => {
+      const mask = attention === undefined ? {} : { mask: new Uint8Array(size * tokens) };
+      const data = new Float32Array(size * width);
+      return [modality, { data, present: new Uint8Array(size), ...mask }] as const;
+    });
+    const labels = this.#heads.map(({ head: { task, outputs } }) => {
+      const data = new Float32Array(size * outputs);
+      return [task, { data, known: new Uint8Array(size), outside: new Uint8Array(size) }] as const;
+    });
+    return { tokens: new Map(tokens), labels: new Map(labels) };
+  }
+
+  /** Computes one record into a row that is still empty. */
+  compute(record: DatasetRecord, { tokens, labels }: FeatureColumns, row: number): void {
+    for (const { encoder: { modality, tokens: count }, width, stem } of this.#encoders) {
+      const value = record.values.get(modality);
+      const found = value === null || value === undefined ? null : stem(value);
+      const into = tokens.get(modality);
+      if (found === null || into === undefined) continue;
+      into.data.set(found.data, row * width);
+      if (found.mask !== undefined) into.mask?.set(found.mask, row * count);
+      into.present[row] = 1;
+    }
+    for (const { head, mean, scale } of this.#heads) {
+      const label = record.labels.get(head.task);
+      const into = labels.get(head.task);
+      if (label === null || label === undefined || into === undefined) continue;
+      const values = targets(head, label);
+      if (values === undefined) {
+        into.outside[row] = 1;
+        continue;
+      }
+      into.data.set(values.map((value) => (value - mean) * scale), row * head.outputs);
+      into.known[row] = 1;
+    }
+  }
 }
 
 /** Width of a record in {@link StemTokens.data}. */
@@ -142,29 +201,6 @@ function checkInput(encoder: EncoderSpec, manifest: ModalityManifest, set: strin
   );
 }
 
-function labelsOf(
-  head: HeadSpec,
-  raw: readonly (Label | null | undefined)[],
-  weights: LocalWeights,
-): TaskLabels {
-  const target = (part: string): number => tensorOf(weights, `target.${head.task}.${part}`).data[0];
-  const [mean, scale] = head.type === "regression" ? [target("mean"), target("scale")] : [0, 1];
-  const data = new Float32Array(raw.length * head.outputs);
-  const known = new Uint8Array(raw.length);
-  const outside: number[] = [];
-  raw.forEach((label, row) => {
-    if (label === null || label === undefined) return;
-    const values = targets(head, label);
-    if (values === undefined) {
-      outside.push(row);
-      return;
-    }
-    data.set(values.map((value) => (value - mean) * scale), row * head.outputs);
-    known[row] = 1;
-  });
-  return { data, known, outside };
-}
-
 /** One column per output; undefined for an open answer that the head cannot give. */
 function targets({ type, outputs, answers = [] }: HeadSpec, label: Label): number[] | undefined {
   const oneHot = (at: number): number[] => Array.from({ length: outputs }, (_, k) => (k === at ? 1 : 0));
@@ -181,13 +217,4 @@ function targets({ type, outputs, answers = [] }: HeadSpec, label: Label): numbe
     case "regression":
       return [Number(label)];
   }
-}
-
-/**
- * Every privacy unit of a set in a fixed order, to be Poisson-sampled.
- *
- * @param features a set
- */
-export function units(features: SetFeatures): string[] {
-  return [...features.rowsOf.keys()];
 }

@@ -1,8 +1,7 @@
-import { type DpEvent, poissonSample } from "../dp/mod.ts";
+import type { DpEvent } from "../dp/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { clippedGradientSum } from "./clipped_gradient.ts";
-import { type SiteFeatures, units } from "./features.ts";
 import {
   checkOptimizer,
   type LearningRateSchedule,
@@ -11,24 +10,26 @@ import {
   scheduleShare,
 } from "./optimizer.ts";
 import type { LocalModelSpec } from "./spec.ts";
+import { sampleUnits, type TrainingFeatures } from "./training_set.ts";
 import type { LocalTrainingState } from "./training_state.ts";
 import { federatedParameters, flatten, type LocalWeights, unflatten } from "./weights.ts";
 
 /**
- * Draws noise: `length` independent values with mean 0 and the given standard deviation. In a federation it
- * is exact and secret (`dp`); it is never seeded outside of tests and benchmarks.
+ * Gives a step's sum with noise: all that the rest of the run sees of the records. In a federation the sum is rounded to
+ * the plan's grid and gets exact, secret noise (`encodeUpdate` of `dp`); it is never seeded outside of tests and
+ * benchmarks.
  */
-export type NoiseSampler = (deviation: number, length: number) => Float64Array;
+export type NoisyRelease = (sum: Float64Array) => Float64Array;
 
 /** What protects a site's steps. */
 export type LocalPrivacy =
   | {
     /** DP-SGD: every unit is clipped to its set's norm C, and each step's sum gets noise. */
     readonly type: "dp_sgd";
-    /** Standard deviation of the noise on every coordinate, in units of C. */
+    /** Standard deviation of the noise on every coordinate over the sensitivity of the sum, in units of C. */
     readonly noiseMultiplier: number;
-    /** The noise. */
-    readonly noise: NoiseSampler;
+    /** Adds it. */
+    readonly release: NoisyRelease;
   }
   | {
     /** No clip and no noise, for comparison on data that need no protection; all else is the same. */
@@ -39,8 +40,8 @@ export type LocalPrivacy =
 export interface LocalTrainingOptions {
   /** Steps. */
   readonly steps: number;
-  /** Poisson sampling rate q of every set, in (0, 1]. */
-  readonly samplingRate: number;
+  /** Poisson sampling rate q by set, in (0, 1]: one for every set of `clip`. */
+  readonly samplingRate: ReadonlyMap<string, number>;
   /** Clipping norm C by set; gradients are divided by it, also without privacy. */
   readonly clip: ReadonlyMap<string, number>;
   /** What every step's sum is divided by: a public guess of the units in a step, never the true count. */
@@ -97,7 +98,7 @@ export interface LocalUpdate {
  *
  * @param spec the model
  * @param start weights that the run starts from, the same at every site
- * @param features the site's cached features
+ * @param features the site's features, in memory or on disk
  * @param options public constants of the run
  * @param resume a state of a run with the same start and options
  * @returns yields after every step, then returns the update
@@ -107,7 +108,7 @@ export interface LocalUpdate {
 export async function* trainLocalPrivately(
   spec: LocalModelSpec,
   start: LocalWeights,
-  features: SiteFeatures,
+  features: TrainingFeatures,
   options: LocalTrainingOptions,
   resume?: LocalTrainingState,
 ): AsyncGenerator<LocalTrainingProgress, LocalUpdate> {
@@ -138,16 +139,17 @@ export async function* trainLocalPrivately(
 }
 
 /**
- * What a run of DP-SGD costs: its steps as events for the accountant. Sets compose in parallel, so this is
- * the cost of every unit of every set.
+ * What a run of DP-SGD costs every unit of one set: its steps as events for the accountant. Sets compose in parallel.
  *
- * @param options steps, sampling rate and noise of the run
- * @throws FedKimError `ConfigError` for a run without privacy: it has no finite cost
+ * @param options steps, sampling rates and noise of the run
+ * @param set name of the set
+ * @throws FedKimError `ConfigError` for a run without privacy, which has no finite cost, or a set without a rate
  */
 export function localTrainingEvent(
   options: Pick<LocalTrainingOptions, "steps" | "samplingRate" | "privacy">,
+  set: string,
 ): DpEvent {
-  const { steps, samplingRate, privacy } = options;
+  const { steps, privacy } = options;
   if (privacy.type !== "dp_sgd") {
     throw new FedKimError(
       "ConfigError",
@@ -159,39 +161,45 @@ export function localTrainingEvent(
   }
   const step: DpEvent = {
     type: "poisson",
-    q: samplingRate,
+    q: rateOf(options, set),
     event: { type: "gaussian", sigma: privacy.noiseMultiplier },
   };
   return { type: "self_composed", event: step, count: steps };
 }
 
+function rateOf({ samplingRate }: Pick<LocalTrainingOptions, "samplingRate">, set: string): number {
+  const rate = samplingRate.get(set);
+  if (rate !== undefined && rate > 0 && rate <= 1) return rate;
+  throw new FedKimError("ConfigError", `The set ${set} has no usable sampling rate.`, {
+    ...(rate === undefined ? {} : { found: String(rate) }),
+    needed: "a number in (0, 1]",
+  });
+}
+
 async function noisyGradient(
   spec: LocalModelSpec,
   weights: LocalWeights,
-  features: SiteFeatures,
+  features: TrainingFeatures,
   options: LocalTrainingOptions,
 ): Promise<{ readonly gradient: Float64Array; readonly nonFinite: number }> {
-  const { samplingRate, clip, privacy, expectedUnits, randomBytes = cryptoRandomBytes } = options;
+  const { clip, privacy, expectedUnits, randomBytes = cryptoRandomBytes } = options;
   const sampled = new Map<string, string[]>();
   for (const name of clip.keys()) {
     const set = features.sets.get(name);
-    if (set !== undefined) sampled.set(name, poissonSample(units(set), samplingRate, randomBytes));
+    if (set !== undefined) sampled.set(name, sampleUnits(set, rateOf(options, name), randomBytes));
   }
   const { sum, nonFinite } = await clippedGradientSum(spec, weights, features, sampled, clip, {
     ...(options.microbatchRows === undefined ? {} : { rows: options.microbatchRows }),
     clipping: privacy.type === "dp_sgd",
   });
-  if (privacy.type === "dp_sgd") {
-    const noise = privacy.noise(privacy.noiseMultiplier, sum.length);
-    if (noise.length !== sum.length || !noise.every(Number.isFinite)) {
-      throw new FedKimError("ConfigError", "The noise sampler gave something else than what was asked for.", {
-        found: `${noise.length} values`,
-        needed: `${sum.length} finite values`,
-      });
-    }
-    for (let i = 0; i < sum.length; i++) sum[i] += noise[i];
+  const released = privacy.type === "dp_sgd" ? privacy.release(sum) : sum;
+  if (released.length !== federatedParameters(spec).dimension || !released.every(Number.isFinite)) {
+    throw new FedKimError("ConfigError", "A sum with noise does not have the form of the sum.", {
+      found: `${released.length} values`,
+      needed: `${federatedParameters(spec).dimension} finite values`,
+    });
   }
-  return { gradient: sum.map((value) => value / expectedUnits), nonFinite };
+  return { gradient: released.map((value) => value / expectedUnits), nonFinite };
 }
 
 /** A state whose arrays may be written to. */
@@ -213,11 +221,11 @@ function copyState({ step, parameters, first, second }: LocalTrainingState, dime
 }
 
 function checkOptions(options: LocalTrainingOptions): void {
-  const { steps, samplingRate, expectedUnits, learningRate, proximal, updateClip, privacy } = options;
+  const { steps, expectedUnits, learningRate, proximal, updateClip, privacy } = options;
   checkOptimizer(options.optimizer);
+  for (const set of options.clip.keys()) rateOf(options, set);
   const rules: readonly (readonly [boolean, string])[] = [
     [Number.isInteger(steps) && steps > 0, "a positive number of steps"],
-    [samplingRate > 0 && samplingRate <= 1, "a sampling rate in (0, 1]"],
     [expectedUnits > 0 && expectedUnits < Infinity, "a positive number of expected units"],
     [learningRate > 0 && learningRate < Infinity, "a positive learning rate"],
     [proximal >= 0 && proximal < Infinity, "a proximal weight that is not negative"],

@@ -1,7 +1,8 @@
 /**
  * Local models: what a hospital computes on its own records, and what the server pre-trains on public ones.
  *
- * - {@link loadFederationPart} reads folders in the format `fedkim-dataset/1`, one set per patient.
+ * - {@link loadFederationPart} reads folders in the format `fedkim-dataset/1`, one set per patient;
+ *   {@link indexFederationPart} and {@link StoredFeatures} do the same for more records than fit into memory.
  * - {@link createSpec} defines one encoder per modality (whitened components, or attention over patches) and
  *   one head per task; {@link describeSpec} shows which layers are federated; {@link pretrainOnPublic} gives
  *   it numbers.
@@ -45,6 +46,7 @@ export {
   type SiteSet,
   type TaskDescription,
 } from "./site_data.ts";
+export { type IndexedSet, indexFederationPart, type SiteIndex } from "./site_index.ts";
 export type {
   DatasetManifest,
   FederationManifest,
@@ -98,13 +100,16 @@ export {
   type PrivateTrainingDefaults,
 } from "./defaults.ts";
 export {
+  type FeatureColumns,
   prepareFeatures,
   type SetFeatures,
+  type SetRows,
   type SiteFeatures,
   type StemTokens,
   type TaskLabels,
-  units,
 } from "./features.ts";
+export { sampleUnits, type TrainingFeatures, type TrainingSet, units } from "./training_set.ts";
+export { StoredFeatures, StoredSet } from "./stored_features.ts";
 export {
   type ClippedGradientSum,
   clippedGradientSum,
@@ -116,14 +121,14 @@ export {
   type Range,
   type UnitGradientSink,
 } from "./clipped_gradient.ts";
-export { type LearningRateSchedule, type LocalOptimizer } from "./optimizer.ts";
+export { type LearningRateSchedule, type LocalOptimizer, scheduleShare } from "./optimizer.ts";
 export {
   type LocalPrivacy,
   localTrainingEvent,
   type LocalTrainingOptions,
   type LocalTrainingProgress,
   type LocalUpdate,
-  type NoiseSampler,
+  type NoisyRelease,
   trainLocalPrivately,
 } from "./local_training.ts";
 export { type LocalTrainingState, readTrainingState, writeTrainingState } from "./training_state.ts";
@@ -137,6 +142,7 @@ export {
   type TaskScores,
   taskScores,
 } from "./scores.ts";
+export { encodeStem, federatedEncoderWeights, stemInput, stemInputWidth } from "./stem_tokens.ts";
 export { accuracy, auprc, auroc, brier, f1, type ScoredLabels } from "./metrics.ts";
 export { parseLocalModelSpec } from "./spec_check.ts";
 export { calibrationError, reliability, type ReliabilityBin } from "./calibration.ts";

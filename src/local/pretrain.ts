@@ -1,11 +1,12 @@
 import { FedKimError } from "../formats/errors.ts";
 import { SeededRandom } from "../tensor/seeded_random.ts";
 import { clippedGradientSum } from "./clipped_gradient.ts";
-import { prepareFeatures, type SiteFeatures, units } from "./features.ts";
+import { prepareFeatures, type SiteFeatures } from "./features.ts";
 import type { SiteData } from "./site_data.ts";
 import type { LocalModelSpec } from "./spec.ts";
 import { fitStems } from "./stem.ts";
 import type { TokenEmbedding } from "./token_embedding.ts";
+import { units } from "./training_set.ts";
 import {
   federatedParameters,
   flatten,

@@ -107,7 +107,7 @@ export async function taskScores(
     heads: [head],
   };
   const { outputs } = head;
-  const records = Int32Array.from(known.known.keys()).filter((row) => known.known[row] === 1);
+  const records = Int32Array.from(rowsWith(known.known));
   const scores = new Float64Array(records.length * outputs);
   let filled = 0;
   await forEachBatch(spec, { size: records.length }, weights, model, async (part, parameters) => {
@@ -124,7 +124,12 @@ export async function taskScores(
   const labels = Float64Array.from(scores, (_, at) => {
     return known.data[records[Math.floor(at / outputs)] * outputs + at % outputs];
   });
-  return { scores, labels, records, outputs, outside: known.outside };
+  return { scores, labels, records, outputs, outside: rowsWith(known.outside) };
+}
+
+/** Rows whose flag is set. */
+function rowsWith(flags: Uint8Array): number[] {
+  return [...flags.keys()].filter((row) => flags[row] === 1);
 }
 
 function context(parameters: ReadonlyMap<string, tf.Tensor>): LayerContext {

@@ -3,6 +3,7 @@ import type { DatasetManifest } from "../formats/dataset_manifest.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { type Dataset, type DatasetRecord, unitOf } from "./dataset.ts";
 import { loadDataset } from "./dataset_reader.ts";
+import { PatientOwner, readingOrder } from "./_patient_owner.ts";
 
 /** One set of a site, after every patient was given to one set. */
 export interface SiteSet {
@@ -38,9 +39,26 @@ export interface SiteData {
  * @throws FedKimError `DatasetError` when a set is malformed or no set is found
  */
 export async function loadFederationPart(dir: string): Promise<SiteData> {
+  const datasets: Dataset[] = [];
+  for (const folder of await datasetFolders(dir)) datasets.push(await loadDataset(folder));
+  return composeSite(basename(dir), dir, datasets);
+}
+
+/**
+ * The dataset folders of one part of a federation.
+ *
+ * @param dir the folder of the part
+ * @returns its sub-folders that hold a `dataset.json`, in alphabetical order
+ * @throws FedKimError `DatasetError` when there is none
+ */
+export async function datasetFolders(dir: string): Promise<string[]> {
   const folders: string[] = [];
   try {
-    for await (const entry of Deno.readDir(dir)) if (!entry.isFile) folders.push(entry.name);
+    for await (const entry of Deno.readDir(dir)) {
+      if (entry.isFile) continue;
+      const found = await Deno.stat(join(dir, entry.name, "dataset.json")).catch(() => undefined);
+      if (found !== undefined) folders.push(join(dir, entry.name));
+    }
   } catch (cause) {
     throw new FedKimError("DatasetError", `${dir} cannot be read.`, {
       found: cause instanceof Error ? cause.name : "an unknown failure",
@@ -49,26 +67,16 @@ export async function loadFederationPart(dir: string): Promise<SiteData> {
       cause,
     });
   }
-  const datasets: Dataset[] = [];
-  for (const folder of folders.sort()) {
-    const found = await Deno.stat(join(dir, folder, "dataset.json")).catch(() => undefined);
-    if (found !== undefined) datasets.push(await loadDataset(join(dir, folder)));
-  }
-  if (datasets.length === 0) {
-    throw new FedKimError("DatasetError", `${dir} holds no dataset.`, {
-      needed: "at least one sub-folder with dataset.json",
-      remedy: "check the path, or make data with `fedkim dataset synthesize`",
-    });
-  }
-  return composeSite(basename(dir), dir, datasets);
+  if (folders.length > 0) return folders.sort();
+  throw new FedKimError("DatasetError", `${dir} holds no dataset.`, {
+    needed: "at least one sub-folder with dataset.json",
+    remedy: "check the path, or make data with `fedkim dataset synthesize`",
+  });
 }
 
 /**
- * Gives each patient to one set: the alphabetically first of this site's sets with a group unit (patient, image) in
- * which the patient occurs. Records of sets whose unit is the single record are in one set anyway; they are withheld
- * only where their patient belongs to a set with a group unit. The rule looks at that patient's own records only, and
- * adding or removing one record of a record-unit set never moves another record: the sets compose in parallel under
- * add/remove neighbours (McSherry 2009, theorem 4).
+ * Gives each patient to one set by the rule of `PatientOwner`: a patient of several sets with a group unit counts in the
+ * alphabetically first one only.
  *
  * @param name name of the part
  * @param dir its folder
@@ -76,16 +84,18 @@ export async function loadFederationPart(dir: string): Promise<SiteData> {
  * @throws FedKimError `DatasetError` when two datasets have the same name
  */
 export function composeSite(name: string, dir: string, datasets: readonly Dataset[]): SiteData {
-  const ordered = [...datasets].sort((a, b) => (a.manifest.name < b.manifest.name ? -1 : 1));
-  const owner = new Map<string, string>();
-  for (const { manifest, records } of ordered) {
-    if (manifest.privacyUnit === "record") continue;
-    for (const { patient } of records) if (!owner.has(patient)) owner.set(patient, manifest.name);
-  }
-  const sets = ordered.map(({ manifest, records }): SiteSet => {
-    const isOwn = ({ patient }: DatasetRecord) => (owner.get(patient) ?? manifest.name) === manifest.name;
-    const kept = records.filter(isOwn);
-    const gone = records.filter((record) => !isOwn(record));
+  const owner = new PatientOwner();
+  const named = datasets.map((dataset) => ({
+    dataset,
+    name: dataset.manifest.name,
+    privacyUnit: dataset.manifest.privacyUnit,
+  }));
+  requireDistinct(dir, named.map((set) => set.name));
+  const sets = readingOrder(named).map((set): SiteSet => {
+    const { manifest, records } = set.dataset;
+    const kept: DatasetRecord[] = [];
+    const gone: DatasetRecord[] = [];
+    for (const record of records) (owner.owns(set, record.patient) ? kept : gone).push(record);
     return {
       name: manifest.name,
       manifest,
@@ -93,14 +103,17 @@ export function composeSite(name: string, dir: string, datasets: readonly Datase
       units: kept.map((record) => unitOf(manifest, record)),
       withheld: { patients: new Set(gone.map(({ patient }) => patient)).size, records: gone.length },
     };
-  });
-  if (new Set(sets.map((set) => set.name)).size !== sets.length) {
-    throw new FedKimError("DatasetError", `${dir} holds two datasets of the same name.`, {
-      found: sets.map((set) => set.name).join(", "),
-      needed: "one folder per set",
-    });
-  }
+  }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return { name, dir, sets, withheldRecords: sets.reduce((sum, set) => sum + set.withheld.records, 0) };
+}
+
+/** Refuses two datasets of one name, which plan and ledger could not tell apart. */
+export function requireDistinct(dir: string, names: readonly string[]): void {
+  if (new Set(names).size === names.length) return;
+  throw new FedKimError("DatasetError", `${dir} holds two datasets of the same name.`, {
+    found: names.join(", "),
+    needed: "one folder per set",
+  });
 }
 
 /** Counts of one task in a set. */

@@ -43,7 +43,7 @@ function byRecord(site: TrainingSite): TrainingSite {
     );
     return { ...set, rowsOf: new Map(rows) };
   };
-  const sets = new Map([...site.features.sets].map(([name, set]) => [name, split(set)]));
+  const sets = new Map([...site.features.sets].map(([name, set]) => [name, split(set as SetFeatures)]));
   return { ...site, features: { sets } };
 }
 

@@ -24,6 +24,8 @@ export class TestFederation {
   readonly seen: Seen[] = [];
   readonly sites = new Map<string, Deno.ChildProcess>();
   readonly notebook: string;
+  /** Where members reach the aggregator. */
+  url = "";
   aggregator!: Deno.ChildProcess;
   #proxy: Deno.HttpServer | undefined;
   #log = "";
@@ -67,8 +69,8 @@ export class TestFederation {
       "--json",
     ]);
     const url = await federation.#listening();
-    const proxy = federation.#startProxy(url);
-    for (const site of SITES) await federation.#enroll(site, proxy);
+    federation.url = federation.#startProxy(url);
+    for (const site of SITES) await federation.#enroll(site, federation.url);
     return federation;
   }
 
@@ -146,7 +148,11 @@ export class TestFederation {
     this.#proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
       const { pathname, search } = new URL(request.url);
       const body = new Uint8Array(await request.arrayBuffer());
-      const seen = { path: pathname, site: request.headers.get("x-fedkim-site") ?? "", body };
+      const seen = {
+        path: pathname,
+        site: /keyid="([^"]+)"/.exec(request.headers.get("signature-input") ?? "")?.[1] ?? "",
+        body,
+      };
       this.seen.push(seen);
       this.onSeen(seen);
       return await fetch(url + pathname + search, {

@@ -3,6 +3,7 @@ import {
   type FederationPlan,
   federationPlanHash,
   openPlan,
+  type PlanTerms,
   sealPlan,
 } from "../../src/federation/federation_plan.ts";
 import { gatePlan } from "../../src/federation/plan_gate.ts";
@@ -14,7 +15,7 @@ import { aggregator, makePlan, policy, sites, spec } from "./_plan.ts";
 const UNITS = new Map([["icu", "patient"]]);
 const plan = makePlan();
 const refused = (
-  change: Partial<FederationPlan>,
+  change: Partial<PlanTerms>,
   other: Partial<SitePolicy>,
   reason: string,
   identity = sites[0],

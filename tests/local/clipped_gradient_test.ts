@@ -69,12 +69,12 @@ const EVERY = ["icu", "cxr", "ecg"];
 const COMPARISONS: readonly Comparison[] = [
   { backend: "wasm", engine: "host", model: "residual", sets: EVERY, sizes: SIZES },
   { backend: "cpu", engine: "host", model: "residual", sets: EVERY, sizes: SIZES },
-  { backend: "webgpu", engine: "host", model: "residual", sets: ["cxr"], sizes: [1, 2, 3] },
+  { backend: "webgpu", engine: "host", model: "residual", sets: EVERY, sizes: [1, 90, 2] },
   { backend: "wasm", engine: "device", model: "residual", sets: EVERY, sizes: SIZES },
   { backend: "wasm", engine: "host", model: "attention", sets: EVERY, sizes: SIZES },
   { backend: "wasm", engine: "device", model: "attention", sets: EVERY, sizes: SIZES },
-  { backend: "cpu", engine: "device", model: "attention", sets: ["icu", "ecg"], sizes: [1, 3, 90, 2] },
-  { backend: "webgpu", engine: "device", model: "attention", sets: ["cxr"], sizes: [1, 2, 3] },
+  { backend: "cpu", engine: "device", model: "attention", sets: EVERY, sizes: [1, 3, 90, 2] },
+  { backend: "webgpu", engine: "device", model: "attention", sets: EVERY, sizes: [1, 3, 90, 2] },
 ];
 
 for (const comparison of COMPARISONS) {
@@ -162,7 +162,11 @@ Deno.test("units whose records' gradients cancel are still clipped to C by the d
     ...set,
     rowsOf: paired,
     tokens: new Map([["ecg", { ...tokens, data }]]),
-    labels: new Map([["pvc", { data: labels, known: new Uint8Array(set.size).fill(1), outside: [] }]]),
+    labels: new Map([["pvc", {
+      data: labels,
+      known: new Uint8Array(set.size).fill(1),
+      outside: new Uint8Array(set.size),
+    }]]),
   };
   for (const unit of paired.keys()) {
     const sampled = new Map([["ecg", [unit]]]);

@@ -21,10 +21,13 @@ import { madeUpSite } from "./_fixtures.ts";
 
 const SITE = [1, 3, 2, 1, 5];
 
-function noiseOf(seed: number): (deviation: number, length: number) => Float64Array {
+/** A step's sum plus Gaussian noise of a given deviation. */
+function noisy(seed: number, deviation = 1): (sum: Float64Array) => Float64Array {
   const random = new SeededRandom(seed);
-  return (deviation, length) => Float64Array.from({ length }, () => deviation * random.normal());
+  return (sum) => sum.map((value) => value + deviation * random.normal());
 }
+
+const rates = (rate: number): Map<string, number> => new Map([["icu", rate], ["cxr", rate], ["ecg", rate]]);
 
 function bytesOf(seed: number): (length: number) => Uint8Array {
   const random = new SeededRandom(seed);
@@ -33,7 +36,7 @@ function bytesOf(seed: number): (length: number) => Uint8Array {
 
 const BASE: LocalTrainingOptions = {
   steps: 4,
-  samplingRate: 1,
+  samplingRate: rates(1),
   clip: new Map([["icu", 0.5], ["cxr", 0.5], ["ecg", 0.5]]),
   expectedUnits: 10,
   optimizer: { type: "sgd", momentum: 0 },
@@ -68,13 +71,13 @@ Deno.test("one step at full sampling is the clipped sum, plus the noise, over th
   const made = await makeCase(RESIDUAL, SITE);
   const all = new Map([...made.features.sets].map(([name, set]) => [name, units(set)] as const));
   const { sum } = await clippedGradientSum(made.spec, made.weights, made.features, all, BASE.clip);
-  const noise = noiseOf(5)(2, sum.length);
+  const released = noisy(5, 2)(sum);
   const { update } = await run(made, {
     ...BASE,
     steps: 1,
-    privacy: { type: "dp_sgd", noiseMultiplier: 2, noise: noiseOf(5) },
+    privacy: { type: "dp_sgd", noiseMultiplier: 2, release: noisy(5, 2) },
   });
-  const expected = sum.map((value, i) => -0.1 * (value + noise[i]) / 10);
+  const expected = released.map((value) => -0.1 * value / 10);
   assert.ok(distance(update.update, expected) < 1e-5 * norm(expected));
 });
 
@@ -125,10 +128,10 @@ Deno.test("sampling and noise come from the given sources only: same bytes, same
   const made = await makeCase(RESIDUAL, SITE);
   const options = (seed: number, rows: number): LocalTrainingOptions => ({
     ...BASE,
-    samplingRate: 0.5,
+    samplingRate: rates(0.5),
     randomBytes: bytesOf(seed),
     microbatchRows: rows,
-    privacy: { type: "dp_sgd", noiseMultiplier: 1, noise: noiseOf(seed) },
+    privacy: { type: "dp_sgd", noiseMultiplier: 1, release: noisy(seed) },
   });
   const [first, same, small, other] = [
     await run(made, options(1, 64)),
@@ -167,7 +170,7 @@ Deno.test("an empty site and an empty sample still step: by noise alone, and not
   const before = tf.memory().numTensors;
   const { update } = await run({ ...made, features }, {
     ...BASE,
-    privacy: { type: "dp_sgd", noiseMultiplier: 1, noise: noiseOf(1) },
+    privacy: { type: "dp_sgd", noiseMultiplier: 1, release: noisy(1) },
   });
   assert.ok(norm(update.update) > 0);
   await run(made, BASE);
@@ -178,15 +181,17 @@ Deno.test("options out of range and noise of another length are refused before a
   const made = await makeCase(RESIDUAL, SITE);
   const wrong: Partial<LocalTrainingOptions>[] = [
     { steps: 0 },
-    { samplingRate: 0 },
-    { samplingRate: 1.5 },
+    { samplingRate: rates(0) },
+    { samplingRate: rates(1.5) },
+    { samplingRate: new Map([["icu", 1]]) },
+    { privacy: { type: "dp_sgd", noiseMultiplier: 1, release: (sum) => sum.fill(NaN) } },
     { expectedUnits: 0 },
     { learningRate: NaN },
     { proximal: -1 },
     { updateClip: 0 },
     { optimizer: { type: "sgd", momentum: 1 } },
-    { privacy: { type: "dp_sgd", noiseMultiplier: 0, noise: noiseOf(1) } },
-    { privacy: { type: "dp_sgd", noiseMultiplier: 1, noise: () => new Float64Array(3) } },
+    { privacy: { type: "dp_sgd", noiseMultiplier: 0, release: noisy(1) } },
+    { privacy: { type: "dp_sgd", noiseMultiplier: 1, release: () => new Float64Array(3) } },
     { clip: new Map([["icu", -1]]) },
   ];
   for (const change of wrong) {
@@ -197,11 +202,11 @@ Deno.test("options out of range and noise of another length are refused before a
 Deno.test("localTrainingEvent() is the schedule that was run, and refuses a run without noise", () => {
   const event = localTrainingEvent({
     ...BASE,
-    privacy: { type: "dp_sgd", noiseMultiplier: 3, noise: noiseOf(1) },
-  });
+    privacy: { type: "dp_sgd", noiseMultiplier: 3, release: noisy(1) },
+  }, "icu");
   const step = { type: "poisson", q: 1, event: { type: "gaussian", sigma: 3 } };
   assert.deepEqual(event, { type: "self_composed", event: step, count: 4 });
-  assert.throws(() => localTrainingEvent(BASE), { code: "ConfigError" });
+  assert.throws(() => localTrainingEvent(BASE, "icu"), { code: "ConfigError" });
 });
 
 Deno.test("optimizers and schedules follow their equations", () => {

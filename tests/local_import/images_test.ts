@@ -26,6 +26,14 @@ for (const [name, mean, row] of PILLOW) {
   });
 }
 
+Deno.test("an array that NumPy wrote is read as it wrote it; another element type is refused by name", async () => {
+  const { height, width, data } = await decodeImage(await Deno.readFile(fixture("numpy8.npy")), "numpy8.npy");
+  assert.deepEqual([height, width], [37, 53]);
+  assert.deepEqual([...data], Array.from(data, (_, i) => (5 * Math.floor(i / 53) + 3 * (i % 53)) % 256));
+  const other = await Deno.readFile(fixture("numpy16.npy"));
+  await throwsTyped(() => decodeImage(other, "numpy16.npy"), "FormatError", "numpy16.npy", "<u2");
+});
+
 Deno.test("images that are cut short, changed, too large or of another kind are refused by name", async () => {
   const attempt = async (
     name: string,

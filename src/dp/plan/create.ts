@@ -1,6 +1,6 @@
 import { calibrateNoiseMultiplier, epsilonAt } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
-import { coinsEvent, coinsOf } from "./population_events.ts";
+import { coinsEvent, coinsOf, stepsPerRound } from "./population_events.ts";
 import { need } from "./_refuse.ts";
 import { encodingOf, gridOf, honestShares, noiseOf } from "./shares.ts";
 import type { DpPlan, DpPlanRequest, PopulationEvents, PopulationGuarantee } from "./types.ts";
@@ -17,7 +17,7 @@ function repeated(event: DpEvent, count: number): DpEvent {
 
 /** The schedule of one population at a noise multiplier, coalition view. */
 function scheduleAt(request: Required<DpPlanRequest>, population: string, sigma: number): DpEvent {
-  return repeated(coinsEvent(coinsOf(request, population), sigma), request.steps);
+  return repeated(coinsEvent(coinsOf(request, population), sigma), request.steps * stepsPerRound(request));
 }
 
 /** Smallest noise multiplier that brings every population under the target. */
@@ -53,8 +53,8 @@ export function planAt(request: Required<DpPlanRequest>, noiseMultiplier: number
   const encoding = encodingOf(request, grid, noise);
   const { neighboring, delta, target } = request;
   const events: PopulationEvents[] = request.populations.map(({ name }) => {
-    const step = coinsEvent(coinsOf(request, name), noiseMultiplier);
-    return { population: name, step, schedule: repeated(step, request.steps) };
+    const step = repeated(coinsEvent(coinsOf(request, name), noiseMultiplier), stepsPerRound(request));
+    return { population: name, step, schedule: scheduleAt(request, name, noiseMultiplier) };
   });
   const guarantees: PopulationGuarantee[] = request.populations.map(({ name, unit }, i) => {
     const { epsilon } = epsilonAt(events[i].schedule, delta, { neighboring });

@@ -51,3 +51,8 @@ export function coinsOf(request: Required<DpPlanRequest>, population: string): n
     : request.populations;
   return sets.flatMap((p) => new Array<number>(p.maxSitesPerUnit ?? 1).fill(p.samplingRate));
 }
+
+/** Noised steps of a site in one aggregation step. */
+export function stepsPerRound({ profile }: Required<DpPlanRequest>): number {
+  return profile.type === "local" ? profile.stepsPerRound : 1;
+}

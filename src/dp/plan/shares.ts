@@ -17,11 +17,13 @@ const RING_REACH = 2 ** 31 - 1;
 
 /**
  * Shares h that are honest and present in every sum the protocol may open. `strict`: nMin - c. `default`:
- * split views may open a smaller sum, n - floor((n - c)(n - nMin) / (t - c)) - c.
+ * split views may open a smaller sum, n - floor((n - c)(n - nMin) / (t - c)) - c. `local`: a site's own noise is all
+ * that is counted, 1.
  * @throws FedKimError ConfigError where none is left
  */
 export function honestShares(cohort: DpCohort, profile: AggregationProfile): number {
   const { n, nMin, colluders: c } = cohort;
+  if (profile.type === "local") return 1;
   if (profile.type === "default") {
     const spread = profile.threshold - c;
     need(
@@ -69,7 +71,9 @@ export function encodingOf(
   grid: Pick<DpEncoding, "scale" | "sensitivity">,
   noise: DpNoise,
 ): DpEncoding {
-  const { cohort: { n }, maxUnitsPerStep } = request;
+  const { cohort, maxUnitsPerStep, profile } = request;
+  // In `local` mode a noised sum never leaves its site: it has the ring for itself.
+  const n = profile.type === "local" ? 1 : cohort.n;
   const reach = Math.ceil(NOISE_REACH * noise.shareStddev);
   const most = Math.floor(RING_REACH / n) - reach;
   const units = maxUnitsPerStep * grid.scale;

@@ -27,10 +27,16 @@ export interface DpCohort {
   readonly colluders: number;
 }
 
-/** Secure-aggregation profile: `strict` has the survivor-signature round; `default` allows split views. */
+/**
+ * Where the noise comes from. `strict` and `default` are secure-aggregation profiles whose sites add shares of it:
+ * `strict` has the survivor-signature round, `default` allows split views. In `local` every site trains by itself for
+ * some steps of DP-SGD with the whole noise in each, and releases what follows from them: the promise needs nobody
+ * else's noise, so it is the same against everybody.
+ */
 export type AggregationProfile =
   | { readonly type: "strict" }
-  | { readonly type: "default"; readonly threshold: number };
+  | { readonly type: "default"; readonly threshold: number }
+  | { readonly type: "local"; readonly stepsPerRound: number };
 
 /** What is wanted of a plan. */
 export interface DpPlanRequest {
@@ -40,7 +46,7 @@ export interface DpPlanRequest {
   readonly setsAreDisjoint: boolean;
   /** Neighbouring relation; required. */
   readonly neighboring: "add_or_remove_one" | "replace_one";
-  /** Number T of aggregation steps. */
+  /** Number T of aggregation steps; with the profile `local` each one is `stepsPerRound` noised steps of a site. */
   readonly steps: number;
   /** Length d of the released vector. */
   readonly dimension: number;
@@ -49,7 +55,7 @@ export interface DpPlanRequest {
   /** Default strict. */
   readonly profile?: AggregationProfile;
   /**
-   * Public bound on the units sampled over all sites in one step. It sizes the ring and is the server's divisor; more
+   * Public bound on the units sampled in one step over all sites, with the profile `local` at one site. It sizes the ring and is the server's divisor; more
    * units cost accuracy (coordinates may saturate), never privacy.
    */
   readonly maxUnitsPerStep: number;
@@ -99,7 +105,7 @@ export interface DpNoise {
 export interface PopulationEvents {
   /** Name of the population. */
   readonly population: string;
-  /** One step, coalition view. */
+  /** One aggregation step, coalition view. */
   readonly step: DpEvent;
   /** All steps, coalition view. */
   readonly schedule: DpEvent;

@@ -1,4 +1,4 @@
-import type { DpPlanRequest, DpPopulation } from "./types.ts";
+import type { AggregationProfile, DpPlanRequest, DpPopulation } from "./types.ts";
 import { need } from "./_refuse.ts";
 
 const UNITS: readonly string[] = ["patient", "record", "image", "site"];
@@ -113,7 +113,6 @@ export function completeRequest(request: DpPlanRequest): Required<DpPlanRequest>
   needReal("delta", request.delta, 1e-13, 0.1);
   needReal("floatSlack", request.floatSlack ?? 1e-3, 0, 0.1);
   const profile = request.profile ?? { type: "strict" };
-  if (profile.type !== "strict") needInteger("profile.threshold", profile.threshold, 1, cohort.n);
   if (target !== undefined && "epsilon" in target) needReal("target.epsilon", target.epsilon, 1e-3, 1e4);
   else needReal("target.noiseMultiplier", target?.noiseMultiplier, 0.05, 1e5);
   return {
@@ -129,12 +128,30 @@ export function completeRequest(request: DpPlanRequest): Required<DpPlanRequest>
     steps: request.steps,
     dimension: request.dimension,
     cohort: { n: cohort.n, nMin: cohort.nMin, colluders: cohort.colluders },
-    profile: profile.type === "strict"
-      ? { type: "strict" }
-      : { type: "default", threshold: profile.threshold },
+    profile: completeProfile(profile, cohort.n),
     maxUnitsPerStep: request.maxUnitsPerStep,
     delta: request.delta,
     target: "epsilon" in target ? { epsilon: target.epsilon } : { noiseMultiplier: target.noiseMultiplier },
     floatSlack: request.floatSlack ?? 1e-3,
   };
+}
+
+function completeProfile(profile: AggregationProfile, n: number): AggregationProfile {
+  switch (profile.type) {
+    case "default":
+      needInteger("profile.threshold", profile.threshold, 1, n);
+      return { type: "default", threshold: profile.threshold };
+    case "local":
+      needInteger("profile.stepsPerRound", profile.stepsPerRound, 1, 100_000);
+      return { type: "local", stepsPerRound: profile.stepsPerRound };
+    default:
+      need(
+        profile.type === "strict",
+        "invalid_field",
+        `profile ${String((profile as { type?: unknown }).type)}`,
+        "strict, default or local",
+        "correct the plan",
+      );
+      return { type: "strict" };
+  }
 }

@@ -1,11 +1,12 @@
 import { FedKimError } from "../../formats/errors.ts";
 import { epsilonAt } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
-import { coinsEvent, coinsOf } from "./population_events.ts";
+import { coinsEvent, coinsOf, stepsPerRound } from "./population_events.ts";
 import type { DpPlan, PrivacyUnit } from "./types.ts";
 
 /**
- * Who looks: everyone who sees the model, the server, one other site, or c colluding sites with the server.
+ * Who looks: everyone who sees the model, the server, one other site, or c colluding sites with the server. In `local`
+ * mode all of them have the same epsilon.
  */
 export type PrivacyView = "public" | "server" | "participant" | "coalition";
 
@@ -44,6 +45,8 @@ export function viewNoiseMultiplier(plan: DpPlan, view: PrivacyView, survivors: 
       needed: `an integer from ${nMin} to ${n}`,
     });
   }
+  // In local mode whoever looks sees at most what one site released, and that site's noise is in it.
+  if (plan.request.profile.type === "local") return plan.noise.noiseMultiplier;
   // In the default profile a split view may open a smaller sum, however many sites survive.
   const present = plan.request.profile.type === "strict"
     ? survivors
@@ -62,7 +65,8 @@ export function viewEvent(
 ): DpEvent {
   const sigma = viewNoiseMultiplier(plan, view, survivors);
   if (sigma === 0) return { type: "non_private" };
-  return { type: "self_composed", event: coinsEvent(coinsOf(plan.request, population), sigma), count: steps };
+  const event = coinsEvent(coinsOf(plan.request, population), sigma);
+  return { type: "self_composed", event, count: steps * stepsPerRound(plan.request) };
 }
 
 /**
@@ -83,7 +87,7 @@ export function groupEvent(
   }
   const coins = coinsOf(plan.request, population);
   const event = coinsEvent(Array.from({ length: groupSize }, () => coins).flat(), plan.noise.noiseMultiplier);
-  return { type: "self_composed", event, count: steps };
+  return { type: "self_composed", event, count: steps * stepsPerRound(plan.request) };
 }
 
 /** Epsilon of every population in every view, at the fewest and at all survivors, for `steps` steps. */

@@ -41,8 +41,8 @@ function table(t: ReportTable, captioned = true, style = ""): string {
 
 function bar(row: ReportBudgetRow): string {
   const share = Math.min(1, row.spent / row.budget);
-  return `<span class="track${share > 0.9 ? " full" : ""}" aria-hidden="true">` +
-    `<span class="fill" style="width:${(100 * share).toFixed(1)}%"></span></span>`;
+  return `<svg class="track${share > 0.9 ? " full" : ""}" viewBox="0 0 100 8" preserveAspectRatio="none" ` +
+    `aria-hidden="true"><rect class="fill" width="${(100 * share).toFixed(1)}" height="8"/></svg>`;
 }
 
 /** Budget table with a bar: the one table that is read by everybody. */

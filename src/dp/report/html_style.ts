@@ -28,8 +28,8 @@ tbody th { font-weight: 600; }
 .facts td { overflow-wrap: anywhere; }
 .track { display: block; width: 100%; min-width: 7rem; height: .7rem; margin-top: .3rem; border-radius: 3px;
   background: var(--panel); border: 1px solid var(--rule); }
-.fill { display: block; height: 100%; background: var(--bar); border-radius: 2px; }
-.full .fill { background: var(--warn); }
+.fill { fill: var(--bar); }
+.full .fill { fill: var(--warn); }
 figure { margin: 1rem 0 1.5rem; }
 svg { width: 100%; height: auto; max-width: 46rem; display: block; }
 svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }

@@ -11,6 +11,9 @@
  * @module
  */
 export { buildReport } from "./build.ts";
+export { STYLE as PAGE_STYLE } from "./html_style.ts";
+export { renderPlot } from "./svg_plot.ts";
+export type { Plot, PlotSeries } from "./svg_plot.ts";
 export { REFUTED } from "./tables.ts";
 export { renderHtml } from "./html.ts";
 export { renderMarkdown, renderTerminal } from "./text.ts";

@@ -123,7 +123,7 @@ export function renderPlot(plot: Plot): string {
   if (plot.limit !== undefined) {
     const h = py(plot.limit.value).toFixed(1);
     parts.push(`<line class="limit" x1="${LEFT}" y1="${h}" x2="${right}" y2="${h}"/>`);
-    parts.push(label(ends[series.length], plot.limit.label, ""));
+    parts.push(label(legend ? py(plot.limit.value) : ends[series.length], plot.limit.label, ""));
   }
   parts.push(
     `<line class="axis" x1="${LEFT}" y1="${HEIGHT - BOTTOM}" x2="${right}" y2="${HEIGHT - BOTTOM}"/>`,

@@ -8,10 +8,11 @@ import type { ArtefactStore } from "../artefact_store.ts";
 import type { CountersignedHead } from "../ledger_head.ts";
 import type { EnrollmentBook, LedgerHead, Role } from "../enrollment_book.ts";
 import type { Letter } from "../mailbox.ts";
+import { dashboardApp, type DashboardOptions } from "../dashboard/mod.ts";
 import { artefactResponse } from "./artefact_response.ts";
-import { toProblem } from "./problem.ts";
+import { toProblem } from "../problem.ts";
 import { type RateLimit, RateLimiter } from "./rate_limit.ts";
-import { HEADERS, RequestVerifier } from "./request_auth.ts";
+import { HEADERS, RequestVerifier } from "../request_auth.ts";
 import { ROUTES } from "./routes.ts";
 import type { PlanAnswer, Status } from "./schemas.ts";
 
@@ -34,6 +35,8 @@ export interface AggregatorDesk {
   roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void>;
   /** The next letter for a site, waiting for one. */
   nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined>;
+  /** Notes that a member has called, and with which software. */
+  seen(member: string, software: string): void;
   /** Public state for operators: stage, step, joined sites. */
   status(): Status;
 }
@@ -47,11 +50,15 @@ export interface ConnectionInfo {
 /** What the application is made of. */
 export interface AggregatorAppOptions {
   /** The running aggregator. */
-  readonly desk: AggregatorDesk;
+  readonly desk: AggregatorDesk & DashboardOptions["desk"];
   /** Enrolled members. */
   readonly book: EnrollmentBook;
   /** What members may fetch by hash. */
   readonly artefacts: ArtefactStore;
+  /** The run's folder, which the dashboard reads. */
+  readonly run: string;
+  /** Name of the federation. */
+  readonly federation: string;
   /** Largest request body, bytes. */
   readonly maxBodyBytes: number;
 }
@@ -81,7 +88,8 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
       });
     },
   });
-  app.use(secureHeaders());
+  const dashboard = dashboardApp(options);
+  app.use("/v1/*", secureHeaders());
   app.use(limited(new RateLimiter(ADDRESS_LIMIT), ({ env, req }) => {
     return req.header("signature") === undefined ? env?.remoteAddr?.hostname ?? "unknown" : undefined;
   }));
@@ -107,7 +115,10 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
       needed: "one of /openapi.json",
     });
   });
-  const signed = [signature(book), limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member"))] as const;
+  const signed = [
+    signature(book, (member, software) => desk.seen(member, software)),
+    limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member")),
+  ] as const;
   for (
     const path of [
       "/v1/key",
@@ -116,6 +127,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
       "/v1/letters",
       "/v1/rounds/*",
       "/v1/audit",
+      "/v1/ticket",
       "/v1/artefacts/*",
     ]
   ) {
@@ -166,6 +178,9 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     );
     return c.json({ noted: true as const }, 200);
   });
+  app.openapi(ROUTES.ticket, async (c) => {
+    return c.json({ path: await dashboard.enter(c.get("member")) }, 200);
+  });
   app.openapi(ROUTES.audit, async (c) => {
     await requireRole(book, c.get("member"), ["operator", "auditor"]);
     return c.json({ entries: await book.audit.read(c.req.valid("query").after) }, 200);
@@ -174,6 +189,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     const { hash } = c.req.valid("param");
     return artefactResponse(artefacts.get(hash), hash, c.req.raw.headers);
   });
+  app.route("/dashboard", dashboard.app);
   app.openAPIRegistry.registerComponent("securitySchemes", "messageSignature", {
     type: "apiKey",
     in: "header",
@@ -194,7 +210,10 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
 }
 
 /** Lets a request pass whose signature an enrolled member has made, and notes who. */
-function signature(book: EnrollmentBook): MiddlewareHandler<Environment> {
+function signature(
+  book: EnrollmentBook,
+  seen: (member: string, software: string) => void,
+): MiddlewareHandler<Environment> {
   const verifier = new RequestVerifier({
     publicKeyOf: async (name) => {
       const member = await book.member(name);
@@ -205,7 +224,9 @@ function signature(book: EnrollmentBook): MiddlewareHandler<Environment> {
   return async (c, next) => {
     const { pathname, search } = new URL(c.req.url);
     const body = new Uint8Array(await c.req.arrayBuffer());
-    c.set("member", await verifier.verify(c.req.method, pathname + search, c.req.raw.headers, body));
+    const member = await verifier.verify(c.req.method, pathname + search, c.req.raw.headers, body);
+    c.set("member", member);
+    seen(member, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
     await next();
   };
 }

@@ -116,6 +116,13 @@ export const ROUTES = {
     },
     responses: { 200: noted, ...PROBLEMS },
   }),
+  ticket: createRoute({
+    method: "post",
+    path: "/v1/ticket",
+    summary: "Get a one-time link to the dashboard",
+    security: SIGNED,
+    responses: { 200: json(z.object({ path: z.string() }), "a path on this server, good once"), ...PROBLEMS },
+  }),
   audit: createRoute({
     method: "get",
     path: "/v1/audit",

@@ -1,6 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { aggregatorApp } from "../../../src/federation/api/app.ts";
-import { signRequest } from "../../../src/federation/api/request_auth.ts";
+import { signRequest } from "../../../src/federation/request_auth.ts";
 import { ArtefactStore } from "../../../src/federation/artefact_store.ts";
 import { ENROLL_LABEL, EnrollmentBook, type Role } from "../../../src/federation/enrollment_book.ts";
 import { SiteDesk } from "../../../src/federation/site_desk.ts";
@@ -45,7 +45,7 @@ export async function withService(
     signal: stop.signal,
   });
   const artefacts = new ArtefactStore();
-  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes });
+  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation: "test", run: dir });
   const site = generateIdentity("a");
   await enroll(book, site);
   await body({

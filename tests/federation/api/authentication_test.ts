@@ -13,7 +13,7 @@ import {
   REQUEST_WINDOW_SECONDS,
   RequestVerifier,
   signRequest,
-} from "../../../src/federation/api/request_auth.ts";
+} from "../../../src/federation/request_auth.ts";
 import { readPolicy, writePolicy } from "../../../src/federation/site_policy.ts";
 import { SiteProgress } from "../../../src/federation/site_state.ts";
 import { toHex } from "../../../src/formats/hex.ts";
