@@ -5,37 +5,15 @@
  */
 import { merge, object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { optional, withDefault } from "@optique/core/modifiers";
+import { multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import { run } from "@optique/run";
 import { path } from "@optique/run/valueparser";
 import { VERSION } from "../src/formats/version.ts";
-
-const json = object({
-  json: withDefault(
-    flag("--json", {
-      description: message`Print one JSON document on stdout; progress and logs go to stderr.`,
-    }),
-    false,
-  ),
-});
-const backend = object({
-  backend: withDefault(
-    option("--backend", choice(["auto", "webgpu", "wasm", "cpu"] as const), {
-      description: message`Tensor backend; auto takes a real GPU, otherwise wasm.`,
-    }),
-    "auto" as const,
-  ),
-});
-const seed = option("--seed", integer({ min: 0 }), {
-  description:
-    message`Seed of initialisation, of the order of public data and of synthetic data; never of noise, masks or keys.`,
-});
-type Metavar = "FILE" | "TEXT" | "DIR" | "RUN";
-const file = (metavar: Metavar) => path({ metavar, type: "file" });
-const folder = (metavar: Metavar) => path({ metavar, type: "directory" });
+import { dashboard, enroll, policy } from "./_args_members.ts";
+import { backend, file, folder, json, seed } from "./_args_shared.ts";
 
 const demo = command(
   "demo",
@@ -108,81 +86,6 @@ const client = command(
   {
     brief: message`Run a hospital's site worker; it opens no port.`,
     description: message`Example: fedkim client --config site.toml`,
-  },
-);
-
-const enroll = command(
-  "enroll",
-  merge(
-    object({
-      verb: constant("enroll"),
-      site: optional(
-        option("--site", string({ metavar: "NAME" }), { description: message`Site to invite (consortium).` }),
-      ),
-      state: option("--state", folder("DIR"), {
-        description: message`State folder of the aggregator or of the site.`,
-      }),
-      url: optional(
-        option("--url", string({ metavar: "URL" }), {
-          description: message`URL that sites will reach (consortium).`,
-        }),
-      ),
-      role: withDefault(
-        option("--role", choice(["site", "operator", "auditor"] as const), {
-          description: message`What the invited one may do (consortium).`,
-        }),
-        "site" as const,
-      ),
-      revoke: optional(option("--revoke", string({ metavar: "NAME" }), {
-        description: message`Refuse this member's key from now on (consortium).`,
-      })),
-      store: optional(option("--store", string({ metavar: "PLACE" }), {
-        description:
-          message`The aggregator's store where it is not in its state folder: postgres://… (consortium).`,
-      })),
-      invite: optional(option("--invite", string({ metavar: "TOKEN" }), {
-        description: message`Accept this invite (site): makes the identity and pins the aggregator's key.`,
-      })),
-      rotate: withDefault(
-        flag("--rotate", { description: message`Replace this site's key by a new one (site).` }),
-        false,
-      ),
-    }),
-    json,
-  ),
-  {
-    brief: message`Invite a site, or accept an invite and pin the identities.`,
-    description:
-      message`Examples: fedkim enroll --state aggregator --site mercy --url https://fed.example.org; fedkim enroll --state site --invite TOKEN`,
-  },
-);
-
-const policy = command(
-  "policy",
-  merge(
-    object({
-      verb: constant("policy"),
-      state: option("--state", folder("DIR"), { description: message`State folder of the site.` }),
-      epsilon: optional(
-        option("--epsilon", float({ min: 0 }), { description: message`Largest epsilon of any unit.` }),
-      ),
-      delta: optional(option("--delta", float({ min: 0, max: 1 }))),
-      minimumSites: optional(option("--minimum-sites", integer({ min: 3 }), {
-        description: message`Smallest cohort whose sum may be revealed.`,
-      })),
-      peers: optional(option("--peers", file("FILE"), {
-        description:
-          message`JSON object of site names and public keys that this site may be summed with; without it, whoever the aggregator enrolls.`,
-      })),
-      tasks: optional(
-        option("--tasks", string({ metavar: "A,B" }), { description: message`Allowed tasks, or all.` }),
-      ),
-    }),
-    json,
-  ),
-  {
-    brief: message`Write and sign a site's policy, or show it.`,
-    description: message`Example: fedkim policy --state site --epsilon 8 --delta 1e-5 --minimum-sites 3`,
   },
 );
 
@@ -292,6 +195,22 @@ const foundation = command(
           dir: argument(folder("DIR")),
           prompt: argument(string({ metavar: "PROMPT" })),
           tokens: withDefault(option("--tokens", integer({ min: 1, max: 512 })), 32),
+          temperature: optional(
+            option("--temperature", float(), { description: message`Draw tokens; 1 as trained.` }),
+          ),
+          topK: optional(
+            option("--top-k", integer(), { description: message`Draw from the likeliest tokens only.` }),
+          ),
+          topP: optional(
+            option("--top-p", float(), { description: message`Draw from this share of probability.` }),
+          ),
+          seed: withDefault(seed, 1),
+          stop: multiple(option("--stop", string({ metavar: "TEXT" }))),
+          template: optional(
+            option("--template", choice(["plain", "embedded", "fedkim", "chatml", "mistral"] as const), {
+              description: message`Form of the prompt (default: the model's own).`,
+            }),
+          ),
         }),
         json,
         backend,
@@ -471,7 +390,7 @@ const doctor = command(
 );
 
 const parser = or(
-  or(demo, aggregator, client, enroll, policy),
+  or(demo, aggregator, client, enroll, policy, dashboard),
   or(
     privacyReport,
     dataset,

@@ -5,11 +5,15 @@ import { ERROR_EXIT_STATUS, type ErrorCode, FedKimError } from "../src/formats/e
 /** A structured log line of a child. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
-/** The command that runs this same program with other arguments. */
+/** Where a self-extracting binary tells the program inside it which file was started. */
+export const EXECUTABLE_VARIABLE = "FEDKIM_EXECUTABLE";
+
+/** The command that runs this same program with other arguments: a single binary, or this source by Deno. */
 export function selfCommand(args: readonly string[]): Deno.Command {
+  const binary = Deno.build.standalone ? Deno.execPath() : Deno.env.get(EXECUTABLE_VARIABLE);
   const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", main, ...args],
+  return new Deno.Command(binary ?? Deno.execPath(), {
+    args: binary === undefined ? ["run", "-A", "--no-prompt", main, ...args] : [...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,10 +1,13 @@
 import {
-  EMBEDDED_PRETRAIN,
+  DEFAULT_PRETRAIN,
+  detectTemplate,
+  formatPrompt,
   generateText,
   inspectCheckpoint,
   loadDecoder,
   loadTokenizer,
   pretrainDecoder,
+  PROMPT_TEMPLATES,
   readPriorityTexts,
 } from "../src/foundation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
@@ -24,22 +27,43 @@ export async function foundation(
       ) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]);
       return out.result(options.json ? JSON.stringify(summary) : table(["checkpoint", options.dir], rows));
     }
-    case "foundation generate": {
-      const decoder = await loadDecoder(options.dir);
-      const text = await generateText(decoder, await loadTokenizer(options.dir), options.prompt, {
-        maxTokens: options.tokens,
-      });
-      return out.result(options.json ? JSON.stringify({ prompt: options.prompt, text }) : text);
-    }
+    case "foundation generate":
+      return await generate(options);
     case "foundation pretrain":
       return await pretrain(options);
   }
 }
 
+async function generate(options: Options<"foundation generate">): Promise<void> {
+  const { temperature, topK, topP, seed } = options;
+  const tokenizer = await loadTokenizer(options.dir);
+  const decoder = await loadDecoder(options.dir);
+  const name = options.template ?? detectTemplate(tokenizer.chatTemplate);
+  const template = PROMPT_TEMPLATES[name];
+  const prompt = name === "plain"
+    ? options.prompt
+    : formatPrompt(template, [{ role: "user", text: options.prompt }]);
+  const sampled = temperature !== undefined || topK !== undefined || topP !== undefined;
+  const sampling = {
+    seed,
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+  };
+  const text = await generateText(decoder, tokenizer, prompt, {
+    maxTokens: options.tokens,
+    stop: [...template.stop, ...options.stop],
+    ...(sampled ? { sampling } : {}),
+  });
+  out.result(
+    options.json ? JSON.stringify({ prompt, text, template: name, seed: sampled ? seed : null }) : text,
+  );
+}
+
 async function pretrain(options: Options<"foundation pretrain">): Promise<void> {
   const line = new ProgressLine({ pretrain: "Pre-training the decoder" });
   const steps = pretrainDecoder({
-    ...EMBEDDED_PRETRAIN,
+    ...DEFAULT_PRETRAIN,
     corpus: options.text,
     priorityTexts: await readPriorityTexts(),
     output: options.dir,

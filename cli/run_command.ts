@@ -15,6 +15,8 @@ async function dispatch(command: Command): Promise<void> {
       return (await import("./enroll.ts")).enroll(command);
     case "policy":
       return (await import("./policy.ts")).policy(command);
+    case "dashboard":
+      return (await import("./dashboard.ts")).dashboard(command);
     case "privacy-report":
       return (await import("./privacy_report.ts")).privacyReport(command);
     case "dataset synthesize":

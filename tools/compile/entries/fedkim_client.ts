@@ -1,0 +1,7 @@
+import { runProgram } from "./_program.ts";
+
+await runProgram({
+  name: "fedkim-client",
+  verb: "client",
+  verbs: ["client", "enroll", "policy", "dataset", "predict", "privacy-report", "doctor"],
+});
