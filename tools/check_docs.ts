@@ -1,6 +1,7 @@
 /**
  * `deno run -A tools/check_docs.ts`: every error code has a section with its exit status in `docs/errors.md` and the
- * reverse, links between our own pages and files named as evidence lead somewhere, and the README's commands exist.
+ * reverse, links between our own pages and files named as evidence lead somewhere, symbols named with their file are
+ * defined there, and the README's commands exist.
  *
  * @module
  */
@@ -69,6 +70,26 @@ export function evidenceFaults(root: string, pages: readonly string[]): string[]
   });
 }
 
+/**
+ * Symbols that pages name with their file in code quotes, such as `src/m3oe/gate.ts#gateWeights`, and that the file
+ * does not define: as a function, class, constant, interface, type, method or field.
+ */
+export function symbolFaults(root: string, pages: readonly string[]): string[] {
+  return pages.flatMap((page) => {
+    const text = prose(Deno.readTextFileSync(join(root, page)));
+    return [...text.matchAll(/`([\w./-]+\.ts)#(\w+)`/g)].flatMap(([, path, symbol]) => {
+      const file = join(root, path);
+      if (!existsSync(file)) return [`${page} names ${path}, which does not exist`];
+      const defined = new RegExp(
+        `\\b(?:function|class|const|interface|type)\\s+${symbol}\\b|` +
+          `^\\s+(?:static |async |get |readonly |#)*${symbol}\\??\\s*[(:<]`,
+        "m",
+      );
+      return defined.test(Deno.readTextFileSync(file)) ? [] : [`${page}: ${path} does not define ${symbol}`];
+    });
+  });
+}
+
 /** The first commands of the README are the demo and the tests, and every task that it shows exists. */
 export function commandFaults(readme: string, tasks: Readonly<Record<string, unknown>>): string[] {
   const fenced = [...readme.matchAll(/^```[^\n]*\n([\s\S]*?)^```/gm)].flatMap((match) =>
@@ -107,8 +128,9 @@ export function checkDocs(root: string): string[] {
     ...errorPageFaults(Deno.readTextFileSync(join(root, "docs/errors.md")), ERROR_EXIT_STATUS),
     ...linkFaults(root, pagesOf(root)),
     ...evidenceFaults(root, pagesOf(root)),
+    ...symbolFaults(root, pagesOf(root)),
     ...commandFaults(Deno.readTextFileSync(join(root, "README.md")), tasks),
   ];
 }
 
-if (import.meta.main) report("docs", checkDocs(REPOSITORY), "error codes, links and commands agree");
+if (import.meta.main) report("docs", checkDocs(REPOSITORY), "error codes, links, symbols and commands agree");

@@ -1,11 +1,17 @@
-import { FedKimError } from "../formats/errors.ts";
 import { LINEAR_NAMES, type LinearName } from "../foundation/mod.ts";
+import type { TaskMixing } from "./mixing.ts";
 
 /**
  * What is injected beside the frozen decoder: `fedkim` trains projectors, gate and experts (the paper's method),
  * `fedplug_l` projectors and one LoRA without gate, `fedplug` projectors alone (the paper's baselines).
  */
 export type InjectionMethod = "fedkim" | "fedplug" | "fedplug_l";
+
+/** A layer that can be adapted: one of the seven linear layers of every decoder layer, or the output head. */
+export type TargetModule = LinearName | "lm_head";
+
+/** All of {@link TargetModule}: the paper's choice for an InternLM2 decoder. */
+export const TARGET_MODULES: readonly TargetModule[] = [...LINEAR_NAMES, "lm_head"];
 
 /** How a sample becomes a prompt: `<bos> PREFIX [modality tokens] TEXT QUESTION SUFFIX`. */
 export interface PromptForm {
@@ -29,18 +35,41 @@ export interface InjectionConfig {
   readonly r: number;
   /** The update is scaled by loraAlpha / r. */
   readonly loraAlpha: number;
-  /** Linear layers that get experts. */
-  readonly targetModules: readonly LinearName[];
+  /** Probability that an input of the experts is zeroed while training (Hu et al. 2021); off at inference. */
+  readonly loraDropout: number;
+  /** Layers that get experts. */
+  readonly targetModules: readonly TargetModule[];
+  /** Divides the gate's logits: below 1 sharper, above 1 flatter routing; the paper's form is 1. */
+  readonly gateTemperature: number;
+  /** Which description the gate reads; where one is left out, the other stands in its place (ablations). */
+  readonly gateTexts: "both" | "task_only" | "modality_only";
+  /** Weight of the load-balancing loss, E sum_e load_e^2 - 1 over all tasks; not part of the paper. */
+  readonly loadBalance: number;
+  /** Weight of the tasks' mean gate entropy over ln E: above 0 decisive, below 0 flat; not part of the paper. */
+  readonly gateEntropy: number;
+  /** Probability that an expert is left out of a step, the others' weights renormalised; not part of the paper. */
+  readonly expertDropout: number;
   /** The prompt. */
   readonly prompt: PromptForm;
   /** Over what binary answers are normalised: the whole vocabulary, as in the paper, or yes and no alone. */
   readonly answerLoss: "vocabulary" | "answers";
+  /**
+   * Share lambda of a teacher's answer in the target of binary samples that have one, p = (1 - lambda) label +
+   * lambda teacher (Hinton et al. 2015); not part of the paper.
+   */
+  readonly distillation: number;
+  /** How often each task is drawn. */
+  readonly mixing: TaskMixing;
   /** Passes over the samples. */
   readonly epochs: number;
   /** Samples per step, all of one task. */
   readonly batchSize: number;
+  /** Parts that a step's samples are computed in, one after the other: the same step with less memory. */
+  readonly accumulation: number;
   /** Peak learning rate of AdamW. */
   readonly learningRate: number;
+  /** Learning rate of trained encoders over `learningRate`. */
+  readonly encoderRate: number;
   /** Decoupled weight decay of matrices. */
   readonly weightDecay: number;
   /** Standard deviation of the noise on standardised tokens while training; 0 for none. */
@@ -49,6 +78,8 @@ export interface InjectionConfig {
   readonly maxGradNorm: number;
   /** Share of the steps that warm up. */
   readonly warmup: number;
+  /** How the learning rate falls to 0 after the warm-up; the paper's code is `linear`. */
+  readonly decay: "cosine" | "linear" | "none";
   /**
    * Which epoch's weights are kept: the last one's, or those with the lowest validation loss. The loss punishes
    * confidence long before the ranking gets worse, so `validation_loss` tends to stop too early on few samples.
@@ -64,16 +95,27 @@ export const DEFAULT_INJECTION: InjectionConfig = {
   experts: 6,
   r: 4,
   loraAlpha: 8,
+  loraDropout: 0,
   targetModules: LINEAR_NAMES,
+  gateTemperature: 1,
+  gateTexts: "both",
+  loadBalance: 0,
+  gateEntropy: 0,
+  expertDropout: 0,
   prompt: { prefix: "human :", suffix: "assistant : answer :", tags: {}, maxTextTokens: 48 },
   answerLoss: "answers",
+  distillation: 0,
+  mixing: { kind: "proportional" },
   epochs: 4,
   batchSize: 32,
+  accumulation: 1,
   learningRate: 2e-3,
+  encoderRate: 0.1,
   weightDecay: 0.01,
   tokenNoise: 0,
   maxGradNorm: 1,
   warmup: 0.1,
+  decay: "cosine",
   selection: "last",
   patience: 2,
 };
@@ -104,50 +146,4 @@ export function expertShape({ method, experts, r, loraAlpha }: InjectionConfig):
     case "fedplug":
       return { experts: 0, r: 0, scaling: 0 };
   }
-}
-
-/**
- * Completes and checks a configuration.
- *
- * @param partial the caller's choices
- * @param widths smallest width of every linear layer, bound of the rank
- * @returns the full configuration
- * @throws FedKimError `ConfigError` for values that cannot work
- */
-export function resolveInjectionConfig(
-  partial: Partial<InjectionConfig>,
-  widths: Readonly<Record<LinearName, number>>,
-): InjectionConfig {
-  const config = { ...DEFAULT_INJECTION, ...partial };
-  const whole = (name: "experts" | "r" | "epochs" | "batchSize" | "patience"): void => {
-    if (!Number.isSafeInteger(config[name]) || config[name] < 1) {
-      throw invalid(`${name} = ${config[name]}`, "a positive integer");
-    }
-  };
-  (["experts", "r", "epochs", "batchSize", "patience"] as const).forEach(whole);
-  for (const name of ["loraAlpha", "learningRate", "maxGradNorm"] as const) {
-    if (!(config[name] > 0 && Number.isFinite(config[name]))) {
-      throw invalid(`${name} = ${config[name]}`, "a positive number");
-    }
-  }
-  if (!(config.weightDecay >= 0 && config.tokenNoise >= 0) || !(config.warmup >= 0 && config.warmup < 1)) {
-    throw invalid(
-      `weightDecay ${config.weightDecay}, tokenNoise ${config.tokenNoise}, warmup ${config.warmup}`,
-      "weightDecay >= 0, tokenNoise >= 0, 0 <= warmup < 1",
-    );
-  }
-  for (const name of config.targetModules) {
-    if (!LINEAR_NAMES.includes(name)) throw invalid(`target module ${name}`, LINEAR_NAMES.join(", "));
-    if (config.method !== "fedplug" && config.r > widths[name]) {
-      throw invalid(`rank ${config.r} at ${name} of width ${widths[name]}`, "a rank not above the width");
-    }
-  }
-  if (config.method !== "fedplug" && config.targetModules.length === 0) {
-    throw invalid("no target modules", "at least one of " + LINEAR_NAMES.join(", "));
-  }
-  return config;
-}
-
-function invalid(found: string, needed: string): FedKimError {
-  return new FedKimError("ConfigError", "The injection's configuration cannot be used.", { found, needed });
 }

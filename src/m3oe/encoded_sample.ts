@@ -13,9 +13,16 @@ export interface EncodedSample {
   readonly suffix: readonly number[];
   /** Ids of the answer; with the end token for open tasks. */
   readonly answer: readonly number[];
+  /** Probability of yes to learn instead of the label, where a teacher gave one. */
+  readonly teacher?: number;
   /** Where the sample stood in the caller's list. */
   readonly index: number;
 }
+
+/** What the samples carry of one modality: the encoder's tokens, or the input of an encoder that is trained too. */
+export type ModalityLayout =
+  | { readonly kind: "tokens"; readonly width: number }
+  | { readonly kind: "input"; readonly width: number; readonly count: number };
 
 /** The token ids by which yes and no are told apart. */
 export interface AnswerTokens {
@@ -52,7 +59,7 @@ export function answerTokens(tokenizer: TextTokenizer): AnswerTokens {
  *
  * @param samples the samples
  * @param tasks known tasks by name
- * @param widths dEnc by modality
+ * @param layouts what the samples carry, by modality
  * @param tokenizer the base's tokenizer
  * @param prompt the prompt form
  * @returns encoded samples in the same order
@@ -62,7 +69,7 @@ export function answerTokens(tokenizer: TextTokenizer): AnswerTokens {
 export function encodeSamples(
   samples: readonly InjectionSample[],
   tasks: ReadonlyMap<string, TaskText>,
-  widths: ReadonlyMap<string, number>,
+  layouts: ReadonlyMap<string, ModalityLayout>,
   tokenizer: TextTokenizer,
   prompt: PromptForm,
 ): EncodedSample[] {
@@ -77,7 +84,8 @@ export function encodeSamples(
         remedy: "give its name, description and modality description",
       });
     }
-    for (const modality of sample.modalities) checkTokens(modality, widths);
+    for (const modality of sample.modalities) checkTokens(modality, layouts);
+    if (sample.teacher !== undefined) checkTeacher(sample.teacher, task);
     const text = sample.text === undefined ? [] : ids(sample.text).slice(0, prompt.maxTextTokens);
     return {
       task,
@@ -85,6 +93,7 @@ export function encodeSamples(
       suffix: [...text, ...ids(sample.question), ...tail],
       answer: answerIds(sample, task, answers, tokenizer),
       index,
+      ...(sample.teacher === undefined ? {} : { teacher: sample.teacher }),
     };
   });
 }
@@ -105,18 +114,41 @@ function answerIds(
   });
 }
 
-function checkTokens({ modality, tokens, count }: ModalityTokens, widths: ReadonlyMap<string, number>): void {
-  const width = widths.get(modality);
-  if (width === undefined) {
+function checkTeacher(probability: number, task: TaskText): void {
+  if (task.type === "binary" && probability >= 0 && probability <= 1) return;
+  throw new FedKimError("ModelError", `A teacher's answer does not fit the task ${task.name}.`, {
+    found: task.type === "binary" ? "a value outside [0, 1]" : "a teacher in an open task",
+    needed: "the probability of yes in a binary task",
+  });
+}
+
+function checkTokens(
+  { modality, tokens, count }: ModalityTokens,
+  layouts: ReadonlyMap<string, ModalityLayout>,
+): void {
+  const layout = layouts.get(modality);
+  if (layout === undefined) {
     throw new FedKimError("ModelError", `The modality ${modality} has no projector.`, {
-      needed: `one of ${[...widths.keys()].join(", ")}`,
+      needed: `one of ${[...layouts.keys()].join(", ")}`,
       remedy: "train the injection with samples of this modality",
     });
   }
-  if (tokens.length !== count * width) {
+  if (layout.kind === "input" && count !== 0 && count !== layout.count) {
+    throw new FedKimError(
+      "ModelError",
+      `The encoder of modality ${modality} gives another number of tokens.`,
+      {
+        found: `${count} tokens`,
+        needed: `${layout.count}, or 0 where the record lacks the modality`,
+      },
+    );
+  }
+  const { width } = layout;
+  const rows = layout.kind === "tokens" ? count : Math.sign(count);
+  if (tokens.length !== rows * width) {
     throw new FedKimError("ModelError", `The tokens of modality ${modality} have another width.`, {
       found: `${tokens.length} values for ${count} tokens`,
-      needed: `${count} x ${width} values`,
+      needed: `${rows} x ${width} values`,
     });
   }
   if (!tokens.every(Number.isFinite)) {

@@ -1,4 +1,4 @@
-import type { Linear, LinearAdapter, LinearName } from "../foundation/mod.ts";
+import { type Linear, LINEAR_NAMES, type LinearAdapter, type LinearName } from "../foundation/mod.ts";
 import { lowRankLinear, tf } from "../tensor/mod.ts";
 
 /** The experts beside one linear layer, side by side. */
@@ -46,7 +46,27 @@ export function expertAdapter(lookup: ExpertLookup, scale: tf.Tensor2D): LinearA
       if (pair === undefined) return undefined;
       return lowRankLinear(x, base.weight, base.bias, { ...pair, scale: rowsOf(scale, x.shape[0]) });
     },
+    rebinding: {
+      tensors: (layer) => [scale, ...adapted(lookup, layer).flatMap(({ pair: { down, up } }) => [down, up])],
+      bind: (layer, [otherScale, ...matrices]) => {
+        const pairs = new Map(
+          adapted(lookup, layer).map(({ name }, i) => [
+            name,
+            { down: matrices[2 * i] as tf.Tensor2D, up: matrices[2 * i + 1] as tf.Tensor2D },
+          ]),
+        );
+        return expertAdapter((_, name) => pairs.get(name), otherScale as tf.Tensor2D);
+      },
+    },
   };
+}
+
+/** The adapted linear layers of one decoder layer. */
+function adapted(lookup: ExpertLookup, layer: number): { name: LinearName; pair: ExpertPair }[] {
+  return LINEAR_NAMES.flatMap((name) => {
+    const pair = lookup(layer, name);
+    return pair === undefined ? [] : [{ name, pair }];
+  });
 }
 
 /** Repeats a sample's row for each of its tokens. */

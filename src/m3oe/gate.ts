@@ -47,9 +47,15 @@ const MASKED = -1e9;
  * @param gate parameters
  * @param modality embedded modality description
  * @param task embedded task description
+ * @param temperature divides the logits; 1 in the paper
  * @returns `[B, E]`, rows sum to 1
  */
-export function gateWeights(gate: GateWeights, modality: EmbeddedText, task: EmbeddedText): tf.Tensor2D {
+export function gateWeights(
+  gate: GateWeights,
+  modality: EmbeddedText,
+  task: EmbeddedText,
+  temperature: number = 1,
+): tf.Tensor2D {
   return tf.tidy(() => {
     const query = applyLinear(modality.tokens, gate.q);
     const key = applyLinear(task.tokens, gate.k);
@@ -62,7 +68,8 @@ export function gateWeights(gate: GateWeights, modality: EmbeddedText, task: Emb
       ? tf.fill([batch, queries], 1 / queries)
       : modality.mask.div(modality.mask.sum(1, true));
     const pooled = attended.mul(weights.expandDims(2)).sum<tf.Tensor2D>(1);
-    return tf.matMul(pooled, gate.out.weight, false, true).add(gate.out.bias).softmax() as tf.Tensor2D;
+    const logits = tf.matMul(pooled, gate.out.weight, false, true).add<tf.Tensor2D>(gate.out.bias);
+    return (temperature === 1 ? logits : logits.mul<tf.Tensor2D>(1 / temperature)).softmax();
   });
 }
 

@@ -4,6 +4,7 @@ import { SeededRandom } from "../tensor/seeded_random.ts";
 import { expertShape, type InjectionConfig } from "./config.ts";
 import type { ExpertLookup, ExpertPair } from "./experts.ts";
 import { GATE_LAYERS, type GateWeights, initGate } from "./gate.ts";
+import type { AttachedEncoder, TokenEncoder } from "./token_encoder.ts";
 
 /** The projector of one modality, tokens W + b, with the fixed standardisation of its input. */
 export interface Projector {
@@ -23,9 +24,14 @@ export interface TokenStatistics {
   readonly deviation: Float32Array;
 }
 
+/** The parts of an injection that are trained. */
+export type TrainedPart = "projectors" | "gate" | "experts" | "encoders";
+
 /** One trained tensor with its stable name. */
 export interface NamedVariable {
-  /** Name in adapter files, e.g. `layers.0.q_proj.down`. */
+  /** The part it belongs to. */
+  readonly part: TrainedPart;
+  /** Its name, e.g. `layers.0.q_proj.down`. */
   readonly name: string;
   /** The tensor. */
   readonly variable: tf.Variable;
@@ -39,68 +45,105 @@ export interface InjectionParameters {
   readonly gate: GateWeights | undefined;
   /** Experts of a linear layer. */
   readonly lookup: ExpertLookup;
+  /** Experts of the output head, where it is a target. */
+  readonly head: ExpertPair | undefined;
+  /** Encoders that are trained too, by modality. */
+  readonly encoders: ReadonlyMap<string, AttachedEncoder>;
   /** All trained tensors in a fixed order. */
   readonly named: readonly NamedVariable[];
 }
 
+/** What the parameters of an injection depend on beside its configuration. */
+export interface ParameterShapes {
+  /** The base's architecture. */
+  readonly decoder: DecoderConfig;
+  /** Statistics of every modality's tokens; their length is dEnc. */
+  readonly modalities: ReadonlyMap<string, TokenStatistics>;
+  /** Standard deviation of the base's token embeddings. */
+  readonly embeddingDeviation: number;
+  /** Encoders to train. */
+  readonly encoders: readonly TokenEncoder[];
+}
+
 /**
  * Makes untrained parameters: experts start with B = 0, so the decoder's output is unchanged; projectors start
- * at the scale of the token embeddings.
+ * at the scale of the token embeddings, encoders at their own weights.
  *
  * @param config what is trained
- * @param decoder the base's architecture
- * @param modalities statistics of every modality's tokens; their length is dEnc
- * @param embeddingDeviation standard deviation of the base's token embeddings
+ * @param shapes base, modalities and encoders
  * @param seed seed of the initialisation
  * @returns the parameters; free them with {@link disposeParameters}
  */
 export function initParameters(
   config: InjectionConfig,
-  decoder: DecoderConfig,
-  modalities: ReadonlyMap<string, TokenStatistics>,
-  embeddingDeviation: number,
+  shapes: ParameterShapes,
   seed: number,
 ): InjectionParameters {
   const random = new SeededRandom(seed);
   const named: NamedVariable[] = [];
-  const variable = (name: string, initial: tf.Tensor): tf.Tensor => {
+  const variable = (part: TrainedPart, name: string, initial: tf.Tensor): tf.Tensor => {
     const made = tf.variable(initial);
     initial.dispose();
-    named.push({ name, variable: made });
+    named.push({ part, name, variable: made });
     return made;
   };
+  const { decoder, embeddingDeviation } = shapes;
   const hidden = decoder.hiddenSize;
   const projectors = new Map<string, Projector>();
-  for (const [modality, statistics] of modalities) {
+  for (const [modality, statistics] of shapes.modalities) {
     const width = statistics.mean.length;
     const values = normalValues(width * hidden, embeddingDeviation / Math.sqrt(width), random);
+    const made = (name: string, initial: tf.Tensor): tf.Tensor =>
+      variable("projectors", `projector.${modality}.${name}`, initial);
     projectors.set(modality, {
-      weight: variable(`projector.${modality}.weight`, tf.tensor2d(values, [width, hidden])) as tf.Tensor2D,
-      bias: variable(`projector.${modality}.bias`, tf.zeros([hidden])),
+      weight: made("weight", tf.tensor2d(values, [width, hidden])) as tf.Tensor2D,
+      bias: made("bias", tf.zeros([hidden])),
       statistics,
     });
   }
   const { experts, r } = expertShape(config);
   const gate = config.method === "fedkim"
-    ? gateVariables(initGate(hidden, experts, random), variable)
+    ? gateVariables(initGate(hidden, experts, random), (name, initial) => variable("gate", name, initial))
     : undefined;
+  const pair = (name: string, [input, output]: readonly [number, number]): ExpertPair => {
+    const rank = experts * r;
+    // Kaiming-uniform with a = sqrt(5), the initialisation of LoRA's A.
+    const down = tf.tensor2d(uniformValues(input * rank, 1 / Math.sqrt(input), random), [input, rank]);
+    return {
+      down: variable("experts", `${name}.down`, down) as tf.Tensor2D,
+      up: variable("experts", `${name}.up`, tf.zeros([rank, output])) as tf.Tensor2D,
+    };
+  };
+  const targets = experts > 0 ? config.targetModules : [];
+  const linearTargets = targets.filter((name) => name !== "lm_head");
   const pairs = new Map<string, ExpertPair>();
-  if (experts > 0) {
-    const shapes = linearShapes(decoder);
-    for (let layer = 0; layer < decoder.layers; layer++) {
-      for (const name of config.targetModules) {
-        const [input, output] = shapes[name];
-        const rank = experts * r;
-        // Kaiming-uniform with a = sqrt(5), the initialisation of LoRA's A.
-        const down = tf.tensor2d(uniformValues(input * rank, 1 / Math.sqrt(input), random), [input, rank]);
-        pairs.set(pairKey(layer, name), {
-          down: variable(`layers.${layer}.${name}.down`, down) as tf.Tensor2D,
-          up: variable(`layers.${layer}.${name}.up`, tf.zeros([rank, output])) as tf.Tensor2D,
-        });
-      }
+  for (let layer = 0; layer < decoder.layers; layer++) {
+    for (const name of linearTargets) {
+      pairs.set(pairKey(layer, name), pair(`layers.${layer}.${name}`, linearShapes(decoder)[name]));
     }
   }
-  return { projectors, gate, lookup: (layer, name) => pairs.get(pairKey(layer, name)), named };
+  const head = targets.includes("lm_head")
+    ? pair("lm_head", [decoder.hiddenSize, decoder.vocabSize])
+    : undefined;
+  const encoders = new Map(shapes.encoders.map((encoder) => [encoder.modality, attach(encoder, variable)]));
+  return {
+    projectors,
+    gate,
+    lookup: (layer, name) => pairs.get(pairKey(layer, name)),
+    head,
+    encoders,
+    named,
+  };
+}
+
+function attach(
+  encoder: TokenEncoder,
+  variable: (part: TrainedPart, name: string, initial: tf.Tensor) => tf.Tensor,
+): AttachedEncoder {
+  const parameters = [...encoder.weights].map(([name, { shape, data }]) =>
+    [name, variable("encoders", `encoders/${name}`, tf.tensor(data, [...shape]))] as const
+  );
+  return { encoder, parameters: new Map(parameters) };
 }
 
 /**

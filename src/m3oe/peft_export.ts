@@ -1,16 +1,17 @@
+import { writeDurable } from "../formats/durable_file.ts";
 import { FedKimError } from "../formats/errors.ts";
-import { type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
-import { linearModule } from "../foundation/mod.ts";
+import { encodeSafetensors, type TensorToWrite } from "../formats/safetensors.ts";
+import { type DecoderConfig, linearModule } from "../foundation/mod.ts";
 import { readFloat32, tf } from "../tensor/mod.ts";
 import { expertShape } from "./config.ts";
-import { expertScale } from "./experts.ts";
+import { type ExpertPair, expertScale } from "./experts.ts";
 import type { InjectedModel } from "./injected_model.ts";
 
 /**
  * Writes the experts of one task as a plain LoRA in PEFT's layout (`adapter_config.json`,
  * `adapter_model.safetensors`), so that Python's `peft` loads it beside the base. The gate is frozen at the task's
- * weights and folded into lora_B; rank and lora_alpha are both E r, so PEFT's own scaling is 1. Projectors are not
- * part of it.
+ * weights and folded into lora_B; rank and lora_alpha are both E r, so PEFT's own scaling is 1. A model trained as
+ * `fedplug_l` is written as the one LoRA it is. Projectors are not part of it.
  *
  * @param model a trained model with experts
  * @param taskName a known task; its texts decide the gate
@@ -28,7 +29,7 @@ export async function exportPeftAdapter(
       needed: model.tasks.map(({ name }) => name).join(", "),
     });
   }
-  const { config, parameters, base: { decoder } } = model;
+  const { config, base: { decoder } } = model;
   const { experts, r, scaling } = expertShape(config);
   if (experts === 0 || decoder.config.architecture === "internlm2") {
     throw new FedKimError("ModelError", "This injection cannot be written as a PEFT adapter.", {
@@ -36,42 +37,62 @@ export async function exportPeftAdapter(
       needed: "experts beside a base with separate linear layers",
     });
   }
-  const scale = tf.tidy(() => expertScale(model.gateOf(task), r, scaling));
+  const alpha = await model.expertWeights(task);
+  const scale = tf.tidy(() => expertScale(tf.tensor2d([[...alpha]]), r, scaling));
   const tensors = new Map<string, TensorToWrite>();
-  for (let layer = 0; layer < decoder.config.layers; layer++) {
-    for (const name of config.targetModules) {
-      const pair = parameters.lookup(layer, name);
-      if (pair === undefined) continue;
-      const module = `base_model.model.${linearModule(decoder.config, layer, name)}`;
+  try {
+    for (const { module, pair } of adaptedModules(model, decoder.config)) {
       const loraA = tf.tidy(() => pair.down.transpose());
       const loraB = tf.tidy(() => pair.up.transpose().mul(scale));
-      tensors.set(`${module}.lora_A.weight`, {
-        dtype: "F32",
-        shape: loraA.shape,
-        values: await readFloat32(loraA),
-      });
-      tensors.set(`${module}.lora_B.weight`, {
-        dtype: "F32",
-        shape: loraB.shape,
-        values: await readFloat32(loraB),
-      });
-      tf.dispose([loraA, loraB]);
+      tensors.set(`base_model.model.${module}.lora_A.weight`, await toWrite(loraA));
+      tensors.set(`base_model.model.${module}.lora_B.weight`, await toWrite(loraB));
     }
+  } finally {
+    scale.dispose();
   }
-  scale.dispose();
-  await Deno.mkdir(folder, { recursive: true });
-  await writeSafetensors(`${folder}/adapter_model.safetensors`, tensors, { format: "pt" });
   const file = {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
     base_model_name_or_path: decoder.folder,
     r: experts * r,
     lora_alpha: experts * r,
-    lora_dropout: 0,
+    lora_dropout: config.loraDropout,
     bias: "none",
     fan_in_fan_out: false,
     inference_mode: true,
     target_modules: config.targetModules,
   };
-  await Deno.writeTextFile(`${folder}/adapter_config.json`, JSON.stringify(file, null, 2) + "\n");
+  await writeDurable(
+    `${folder}/adapter_model.safetensors`,
+    encodeSafetensors(tensors, { format: "pt" }),
+    0o644,
+  );
+  await writeDurable(`${folder}/adapter_config.json`, JSON.stringify(file, null, 2) + "\n", 0o644);
+}
+
+/** The adapted layers with their names in the checkpoint. */
+function adaptedModules(
+  { config, parameters: { lookup, head } }: InjectedModel,
+  decoder: DecoderConfig,
+): { module: string; pair: ExpertPair }[] {
+  const modules: { module: string; pair: ExpertPair }[] = [];
+  for (let layer = 0; layer < decoder.layers; layer++) {
+    for (const name of config.targetModules) {
+      const pair = name === "lm_head" ? undefined : lookup(layer, name);
+      if (pair !== undefined && name !== "lm_head") {
+        modules.push({ module: linearModule(decoder, layer, name), pair });
+      }
+    }
+  }
+  return head === undefined ? modules : [...modules, { module: "lm_head", pair: head }];
+}
+
+/** Copies a tensor to the host and frees it. */
+async function toWrite(tensor: tf.Tensor): Promise<TensorToWrite> {
+  const values = (await readFloat32(tensor)).slice();
+  tensor.dispose();
+  if (values.every(Number.isFinite)) return { dtype: "F32", shape: tensor.shape, values };
+  throw new FedKimError("ModelError", "The experts of this injection are not finite.", {
+    remedy: "train the injection again with a lower learningRate",
+  });
 }

@@ -1,9 +1,10 @@
 import { type Decoder, type TextTokenizer } from "../foundation/mod.ts";
-import { type RandomSource, tf } from "../tensor/mod.ts";
+import { gatherRows, type RandomSource, tf } from "../tensor/mod.ts";
 import type { Batch } from "./batches.ts";
 import type { PromptForm } from "./config.ts";
 import type { Projector } from "./parameters.ts";
 import type { ModalityTokens } from "./samples.ts";
+import { type AttachedEncoder, encodeRows } from "./token_encoder.ts";
 
 /** A batch as decoder input. */
 export interface PromptInput {
@@ -50,6 +51,14 @@ export interface TokenNoise {
   readonly random: RandomSource;
 }
 
+/** What turns a record's modalities into input embeddings. */
+export interface ModalityInputs {
+  /** Projectors by modality. */
+  readonly projectors: ReadonlyMap<string, Projector>;
+  /** Encoders that are trained too, by modality. */
+  readonly encoders: ReadonlyMap<string, AttachedEncoder>;
+}
+
 /**
  * Builds the decoder's input `<bos> prefix [modality tokens] text question suffix [answer so far]` of a batch.
  * Where lengths differ, padding stands between the modality tokens and the text, masked and without positions, so
@@ -57,7 +66,7 @@ export interface TokenNoise {
  *
  * @param decoder the base, for its embedding
  * @param ids constant parts
- * @param projectors projectors by modality
+ * @param inputs projectors and trained encoders
  * @param batch samples of one layout
  * @param withAnswer append the answer but its last token, for training on several answer tokens
  * @param noise noise on the tokens; none at inference
@@ -66,7 +75,7 @@ export interface TokenNoise {
 export function promptInput(
   decoder: Decoder,
   ids: PromptIds,
-  projectors: ReadonlyMap<string, Projector>,
+  { projectors, encoders }: ModalityInputs,
   batch: Batch,
   withAnswer: boolean,
   noise?: TokenNoise,
@@ -78,7 +87,7 @@ export function promptInput(
   const hidden = decoder.config.hiddenSize;
   const same = (constant: readonly number[]): tf.Tensor3D[] =>
     constant.length === 0 ? [] : [
-      tf.gather(embedding, tf.tensor1d(constant.flat(), "int32")).expandDims(0).tile([
+      gatherRows(embedding, constant).expandDims(0).tile([
         rows,
         1,
         1,
@@ -89,7 +98,11 @@ export function promptInput(
     if (count === 0) continue;
     const [open, close] = ids.tags.get(modality) ?? [[], []];
     const projector = projectors.get(modality) as Projector;
-    const tokens = stackTokens(batch.map(({ modalities }) => modalities[slot]), projector, noise);
+    const encoder = encoders.get(modality);
+    const records = batch.map(({ modalities }) => modalities[slot]);
+    const tokens = encoder === undefined
+      ? stackTokens(records, projector, noise)
+      : encodedTokens(records, encoder, projector, noise);
     const projected = tf.matMul(tokens, projector.weight).add(projector.bias).reshape([rows, count, hidden]);
     parts.push(...same(open), projected as tf.Tensor3D, ...same(close));
   }
@@ -97,7 +110,7 @@ export function promptInput(
   const tailIds = new Int32Array(rows * longest);
   tails.forEach((tail, row) => tailIds.set(tail, (row + 1) * longest - tail.length));
   parts.push(
-    tf.gather(embedding, tf.tensor1d(tailIds, "int32")).reshape([rows, longest, hidden]) as tf.Tensor3D,
+    gatherRows(embedding, tailIds).reshape([rows, longest, hidden]) as tf.Tensor3D,
   );
   const embeddings = tf.concat(parts, 1);
   if (tails.every((tail) => tail.length === longest)) return { embeddings };
@@ -121,6 +134,20 @@ function padding(
     }
   });
   return { attentionMask: tf.tensor2d(mask, [lengths.length, width]), positions };
+}
+
+/** Standardised tokens of an encoder that is trained too, `[B*count, dEnc]`. */
+function encodedTokens(
+  records: readonly ModalityTokens[],
+  encoder: AttachedEncoder,
+  { statistics: { mean, deviation } }: Projector,
+  noise?: TokenNoise,
+): tf.Tensor2D {
+  const tokens = encodeRows(encoder, records.map(({ tokens }) => tokens));
+  const standard = tokens.sub(tf.tensor1d(mean)).div<tf.Tensor2D>(tf.tensor1d(deviation));
+  if (noise === undefined) return standard;
+  const values = Float32Array.from({ length: tokens.size }, () => noise.deviation * noise.random.normal());
+  return standard.add(tf.tensor2d(values, tokens.shape));
 }
 
 /** Standardised tokens of one modality, `[B*count, dEnc]`. */

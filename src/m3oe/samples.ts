@@ -10,13 +10,13 @@ export interface TaskText {
   readonly type: "binary" | "open";
 }
 
-/** The encoder's output for one modality of one record. */
+/** The encoder's output for one modality of one record; its input where the encoder is trained with the injection. */
 export interface ModalityTokens {
   /** Name of the modality; each has its own projector. */
   readonly modality: string;
-  /** Token features, row-major `[count, dEnc]`. */
+  /** Token features, row-major `[count, dEnc]`; with a trained encoder its `inputWidth` values, none if absent. */
   readonly tokens: Float32Array;
-  /** Number of tokens; may be 0 for an absent modality. */
+  /** Number of tokens that the prompt gets; may be 0 for an absent modality. */
   readonly count: number;
 }
 
@@ -32,4 +32,6 @@ export interface InjectionSample {
   readonly question: string;
   /** 1 for yes and 0 for no in a binary task, the answer's text in an open one. */
   readonly label: 0 | 1 | string;
+  /** Probability of yes that a federated local head gives, in [0, 1]: a soft target for `distillation`. */
+  readonly teacher?: number;
 }

@@ -1,4 +1,4 @@
-/** WebAssembly binary format, as far as our kernels need it (WebAssembly core specification 3.0, section 5). */
+/** WebAssembly binary format, as far as the mask kernel needs it (WebAssembly core specification 2.0, section 5). */
 
 /** Value types. */
 export const I32 = 0x7f;
@@ -67,23 +67,6 @@ export class FunctionBody {
   i32Sub(): this {
     return this.#emit(0x6b);
   }
-  i32And(): this {
-    return this.#emit(0x71);
-  }
-  i32Xor(): this {
-    return this.#emit(0x73);
-  }
-  i32ShrU(): this {
-    return this.#emit(0x76);
-  }
-  /** Loads one byte, zero-extended. */
-  i32Load8U(offset: number): this {
-    return this.#emit(0x2d, 0, ...unsigned(offset));
-  }
-  /** Calls the function of this index in the module. */
-  call(index: number): this {
-    return this.#emit(0x10, ...unsigned(index));
-  }
   if(): this {
     return this.#emit(0x04, 0x40);
   }
@@ -111,21 +94,11 @@ export class FunctionBody {
   store(offset: number): this {
     return this.#simd(0x0b, 0, ...unsigned(offset));
   }
-  /** Loads a double into both lanes. */
-  loadSplat64(offset: number): this {
-    return this.#simd(0x0a, 0, ...unsigned(offset));
-  }
-  i32x4Splat(): this {
-    return this.#simd(0x11);
-  }
   v128Const(bytes: readonly number[]): this {
     return this.#simd(0x0c, ...bytes);
   }
   shuffle(lanes: readonly number[]): this {
     return this.#simd(0x0d, ...lanes);
-  }
-  and(): this {
-    return this.#simd(0x4e);
   }
   or(): this {
     return this.#simd(0x50);
@@ -144,19 +117,6 @@ export class FunctionBody {
   }
   i32x4Sub(): this {
     return this.#simd(0xb1);
-  }
-  f64x2Add(): this {
-    return this.#simd(0xf0);
-  }
-  f64x2Sub(): this {
-    return this.#simd(0xf1);
-  }
-  f64x2Mul(): this {
-    return this.#simd(0xf2);
-  }
-  /** a * b + c with c on top of the stack; rounds once or twice, which is the same where the result is exact. */
-  f64x2RelaxedMadd(): this {
-    return this.#simd(0x107);
   }
 
   /** The encoded function. */

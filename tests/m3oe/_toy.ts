@@ -1,7 +1,16 @@
 import { loadDecoder, loadTokenizer } from "../../src/foundation/mod.ts";
-import type { InjectionBase, InjectionConfig, InjectionSample, TaskText } from "../../src/m3oe/mod.ts";
+import { FedKimError } from "../../src/formats/errors.ts";
+import {
+  type InjectedModel,
+  type InjectionBase,
+  type InjectionConfig,
+  type InjectionSample,
+  type TaskText,
+  trainInjection,
+  type TrainInjectionOptions,
+} from "../../src/m3oe/mod.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
-import { selectBackend } from "../../src/tensor/mod.ts";
+import { type BackendName, selectBackend } from "../../src/tensor/mod.ts";
 import { writeTinyModel } from "../foundation/_tiny_model.ts";
 
 /** Two binary tasks and an open one over two modalities. */
@@ -45,11 +54,47 @@ export function toySamples(count: number, seed: number): InjectionSample[] {
   });
 }
 
-/** Runs a test body with a tiny random base on the wasm backend. */
+/** Trains on the toy samples; `more` overrides the options of the run. */
+export async function trainToy(
+  base: InjectionBase,
+  config: Partial<InjectionConfig> = {},
+  more: Partial<TrainInjectionOptions> = {},
+): Promise<{ model: InjectedModel; losses: number[] }> {
+  const losses: number[] = [];
+  const model = await trainInjection({
+    ...base,
+    tasks: TOY_TASKS,
+    samples: toySamples(96, 1),
+    validation: toySamples(32, 2),
+    config: { ...TOY_CONFIG, ...config },
+    seed: 3,
+    onStep: ({ loss }) => losses.push(loss),
+    ...more,
+  });
+  return { model, losses };
+}
+
+/** Accepts an error of the given code. */
+export function refuses(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof FedKimError && error.code === code;
+}
+
+/** Runs a test body with a new folder. */
+export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "fedkim-m3oe-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs a test body with a tiny random base. */
 export async function withToyBase(
   body: (base: InjectionBase, folder: string) => Promise<void>,
+  backend: BackendName = "wasm",
 ): Promise<void> {
-  await selectBackend("wasm");
+  await selectBackend(backend);
   const folder = await writeTinyModel();
   const decoder = await loadDecoder(folder);
   try {

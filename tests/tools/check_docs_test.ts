@@ -5,6 +5,7 @@ import {
   errorPageFaults,
   evidenceFaults,
   linkFaults,
+  symbolFaults,
 } from "../../tools/check_docs.ts";
 import { withTree } from "./_tree.ts";
 
@@ -53,6 +54,28 @@ Deno.test("evidenceFaults() refuses a test that a page names and that does not e
   const files = { "docs/a.md": page, "tests/dp/plan_test.ts": "" };
   const faults = await withTree(files, (root) => evidenceFaults(root, ["docs/a.md"]));
   assert.deepEqual(faults, ["docs/a.md names cli/gone.ts, which does not exist"]);
+});
+
+Deno.test("symbolFaults() finds functions, types and members, and refuses symbols and files that are not there", async () => {
+  const code = "export function alpha(): void {}\nexport class Beta {\n  async gamma(): Promise<void> {}\n" +
+    "  readonly delta: number = 1;\n}\nexport type Epsilon = 1;\n// zeta is not defined\ncall(zeta);\n";
+  const named = ["alpha", "Beta", "gamma", "delta", "Epsilon"].map((name) => `\`src/a.ts#${name}\``).join(
+    " ",
+  );
+  const files = {
+    "src/a.ts": code,
+    "docs/good.md": named,
+    "docs/bad.md": "`src/a.ts#zeta` `src/b.ts#alpha`",
+  };
+  const [good, bad] = await withTree(
+    files,
+    (root) => [symbolFaults(root, ["docs/good.md"]), symbolFaults(root, ["docs/bad.md"])],
+  );
+  assert.deepEqual(good, []);
+  assert.deepEqual(bad, [
+    "docs/bad.md: src/a.ts does not define zeta",
+    "docs/bad.md names src/b.ts, which does not exist",
+  ]);
 });
 
 Deno.test("anchors are those that GitHub gives", () => {

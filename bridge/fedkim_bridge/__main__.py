@@ -1,0 +1,5 @@
+"""``python -m fedkim_bridge``."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Records and encoders: what ``src/local`` of FedKIM computes, value for value, without training them."""

@@ -1,0 +1,1 @@
+"""The adaptive multitask multimodal mixture of LoRA experts, as in ``src/m3oe`` of FedKIM."""

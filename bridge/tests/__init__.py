@@ -1,0 +1,1 @@
+"""Tests of the bridge: ``python -m unittest discover -t . -s tests`` in ``bridge/``."""
