@@ -1,7 +1,6 @@
 import type { Buffer } from "node:buffer";
 import nodeCrypto from "node:crypto";
 import { isAllZero, isCanonicalX25519 } from "./_x25519_canonical.ts";
-import { x25519Pairs } from "./_x25519_kernel.ts";
 import { isSmallOrderEd25519 } from "./_ed25519_order.ts";
 import { concatBytes, equalBytes, u32 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
@@ -74,7 +73,7 @@ function streamOf(key: Uint8Array, initial: Uint8Array, total: number): (length:
 const AEAD = "chacha20-poly1305";
 const AEAD_OPTIONS = { authTagLength: TAG_BYTES };
 
-/** SA1 by node:crypto, but for X25519 with many keys, which a WebAssembly kernel does sooner. The default. */
+/** SA1 by node:crypto. The default. */
 export const nativeProvider: CryptoProvider = {
   name: "native",
   sha256: (...parts) => {
@@ -98,16 +97,7 @@ export const nativeProvider: CryptoProvider = {
       }
     };
   },
-  x25519All: (secretKey, publicKeys) => {
-    const secrets = x25519Pairs(secretKey, publicKeys.filter(isCanonicalX25519));
-    if (secrets === undefined) return publicKeys.map(nativeProvider.x25519(secretKey));
-    let next = 0;
-    return publicKeys.map((publicKey) => {
-      if (!isCanonicalX25519(publicKey)) return undefined;
-      const shared = secrets[next++];
-      return isAllZero(shared) ? undefined : shared;
-    });
-  },
+  x25519All: (secretKey, publicKeys) => publicKeys.map(nativeProvider.x25519(secretKey)),
   ed25519PublicKey: (seed) => rawPublic(privateKey(ED25519_PRIVATE, seed)),
   ed25519Sign: (seed, message) =>
     new Uint8Array(nodeCrypto.sign(null, message, privateKey(ED25519_PRIVATE, seed))),

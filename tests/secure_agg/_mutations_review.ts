@@ -150,13 +150,6 @@ export const REVIEW_MUTATIONS: readonly Mutation[] = [
     "receiveShares() that meets a mask key of low order",
   ),
   m(
-    "_x25519_kernel.ts",
-    "new Uint8Array(memory.buffer, WRAPPED_AT, END - WRAPPED_AT).fill(0);",
-    "",
-    "kernel_memory_test.ts",
-    "no kernel keeps a key",
-  ),
-  m(
     "mask_engine.ts",
     "new Uint8Array(kernel.memory.buffer).fill(0);",
     "",
