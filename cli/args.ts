@@ -6,13 +6,17 @@
 import { merge, object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { multiple, optional, withDefault } from "@optique/core/modifiers";
-import type { InferValue } from "@optique/core/parser";
+import { type InferValue, suggestSync } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import { run } from "@optique/run";
 import { path } from "@optique/run/valueparser";
+import { ERROR_EXIT_STATUS } from "../src/formats/errors.ts";
 import { VERSION } from "../src/formats/version.ts";
 import { dashboard, enroll, policy } from "./_args_members.ts";
+import { aggregator, client } from "./_args_services.ts";
+import { out } from "./terminal.ts";
+import { explainUnexpected, plainText } from "./_unexpected.ts";
 import { backend, file, folder, json, seed } from "./_args_shared.ts";
 
 const demo = command(
@@ -53,39 +57,6 @@ const demo = command(
   {
     brief: message`Run the main job on this machine: an aggregator and four sites over HTTP.`,
     description: message`Example: fedkim demo --data ../shared/data/federated`,
-  },
-);
-
-const aggregator = command(
-  "aggregator",
-  merge(
-    object({
-      verb: constant("aggregator"),
-      config: option("--config", file("FILE"), { description: message`TOML or JSON configuration.` }),
-      port: optional(option("--port", integer({ min: 0, max: 65535 }))),
-    }),
-    json,
-    backend,
-  ),
-  {
-    brief: message`Run the consortium's aggregator service.`,
-    description: message`Example: fedkim aggregator --config aggregator.toml`,
-  },
-);
-
-const client = command(
-  "client",
-  merge(
-    object({
-      verb: constant("client"),
-      config: option("--config", file("FILE"), { description: message`TOML or JSON configuration.` }),
-    }),
-    json,
-    backend,
-  ),
-  {
-    brief: message`Run a hospital's site worker; it opens no port.`,
-    description: message`Example: fedkim client --config site.toml`,
   },
 );
 
@@ -185,7 +156,7 @@ const foundation = command(
     command(
       "inspect",
       merge(object({ verb: constant("foundation inspect"), dir: argument(folder("DIR")) }), json, backend),
-      { description: message`Describe a checkpoint. Example: fedkim foundation inspect models/fedkim-mini` },
+      { description: message`Describe a checkpoint. Example: fedkim foundation inspect models/medlm-tiny` },
     ),
     command(
       "generate",
@@ -217,7 +188,7 @@ const foundation = command(
       ),
       {
         description:
-          message`Continue a prompt. Example: fedkim foundation generate models/fedkim-mini "what is anemia"`,
+          message`Continue a prompt. Example: fedkim foundation generate models/medlm-tiny "what is anemia"`,
       },
     ),
     command(
@@ -407,18 +378,59 @@ export type Command = InferValue<typeof parser>;
 /** The options of one verb. */
 export type Options<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
 
+/** What arguments come to: a verb to run, or a text (help, version, completion, a usage error) and an exit status. */
+export type Parsed =
+  | { readonly command: Command }
+  | { readonly status: number; readonly stdout: string; readonly stderr: string };
+
+/** Parses the arguments and has no effect. Lines are as wide as `width`, or as the terminal. */
+export function readArguments(args: readonly string[], width?: number): Parsed {
+  const written = { stdout: "", stderr: "" };
+  try {
+    const command = run(parser, {
+      programName: "fedkim",
+      args,
+      brief: message`Secure federation of medical encoders with privacy accounting.`,
+      help: "both",
+      version: { value: VERSION, option: true },
+      completion: "both",
+      showDefault: true,
+      showChoices: true,
+      errorExitCode: ERROR_EXIT_STATUS.ConfigError,
+      aboveError: "none",
+      ...(width === undefined ? {} : { maxWidth: width }),
+      stdout: (text) => void (written.stdout += `${text}\n`),
+      stderr: (text) => void (written.stderr += `${text}\n`),
+      onExit: (status) => {
+        throw new Exit(status);
+      },
+    });
+    return { command };
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error;
+    return { ...written, status: error.status, stderr: explainUnexpected(written.stderr, args, legalWords) };
+  }
+}
+
+class Exit extends Error {
+  constructor(readonly status: number) {
+    super();
+  }
+}
+
+/** The words that may follow some arguments: verbs, or options where `prefix` begins with a dash. */
+export function legalWords(before: readonly string[], prefix: string): string[] {
+  const [first, ...rest] = [...before, prefix];
+  return suggestSync(parser, [first, ...rest]).flatMap((item) => item.kind === "literal" ? [item.text] : []);
+}
+
 /** Parses the arguments; prints help, version, completion or a usage error and leaves the process on its own. */
 export function parseArguments(args: readonly string[]): Command {
-  return run(parser, {
-    programName: "fedkim",
-    args,
-    brief: message`Secure federation of medical encoders with privacy accounting.`,
-    help: "both",
-    version: { value: VERSION, option: true },
-    completion: "both",
-    showDefault: true,
-    showChoices: true,
-    errorExitCode: 2,
-    aboveError: "none",
-  });
+  const parsed = readArguments(args);
+  if ("command" in parsed) return parsed.command;
+  out.error(parsed.stderr);
+  const message = plainText(parsed.stderr).replace(/^Error: /, "");
+  if (parsed.status === 0 || !args.includes("--json")) out.text(parsed.stdout);
+  else out.result(JSON.stringify({ error: { code: "ConfigError", message } }));
+  Deno.exit(parsed.status);
 }

@@ -14,6 +14,7 @@ import {
   SITE_FILES,
   writePolicy,
 } from "../src/federation/mod.ts";
+import { forgetServiceEnvironment } from "./_environment.ts";
 import type { Options } from "./args.ts";
 import { ChildProcess, selfCommand } from "./child_process.ts";
 import { describeResult, referenceOf } from "./demo_result.ts";
@@ -74,6 +75,7 @@ async function runProcesses(
   signal: AbortSignal,
 ): Promise<FederationResult> {
   signal.throwIfAborted();
+  forgetServiceEnvironment();
   const { aggregator, url } = await startAggregator(options, run, data, line, children);
   try {
     await enrollSites(options, run, data.sites, url);

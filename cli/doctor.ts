@@ -10,11 +10,9 @@ import { FedKimError } from "../src/formats/errors.ts";
 import { EMBEDDED_MODEL_FOLDER, inspectCheckpoint } from "../src/foundation/mod.ts";
 import { loadFederationPart } from "../src/local/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
+import { aggregatorSkew, checkSite, NOTABLE_SKEW_MS } from "./_site_checks.ts";
 import type { Options } from "./args.ts";
 import { out, paint } from "./terminal.ts";
-
-/** Largest tolerated difference between this clock and the aggregator's, milliseconds. */
-const MAX_SKEW_MS = 60_000;
 
 interface Check {
   readonly name: string;
@@ -68,6 +66,10 @@ async function siteChecks(file: string): Promise<Check[]> {
     const policy = await readPolicy(join(config.state, SITE_FILES.policy), identity);
     return `${identity.id}: epsilon at most ${policy.maxEpsilon} at delta ${policy.delta}, at least ${policy.minimumSites} sites`;
   });
+  await add("room on the disk", async () => {
+    await checkSite(config);
+    return "enough for ledger, models and features";
+  });
   await add("private key file", async () => {
     const { mode } = await Deno.stat(join(config.state, SITE_FILES.identity));
     if (mode !== null && (mode & 0o077) !== 0) {
@@ -77,10 +79,8 @@ async function siteChecks(file: string): Promise<Check[]> {
   });
   await add("aggregator and clock", async () => {
     const { url } = await readPinnedAggregator(config.state);
-    const response = await fetch(`${url}/healthz`);
-    await response.body?.cancel();
-    const skew = Math.abs(Date.parse(response.headers.get("date") ?? "") - Date.now());
-    if (skew > MAX_SKEW_MS) {
+    const skew = await aggregatorSkew(url);
+    if (skew > NOTABLE_SKEW_MS) {
       throw new Error(`the clocks differ by ${Math.round(skew / 1000)} s; set this machine's clock (NTP)`);
     }
     return `${url} answers`;

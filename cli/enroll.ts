@@ -1,5 +1,12 @@
-import { acceptInvite, encodeInvite, EnrollmentBook, rotateKey } from "../src/federation/mod.ts";
+import {
+  acceptInvite,
+  decodeInvite,
+  encodeInvite,
+  EnrollmentBook,
+  rotateKey,
+} from "../src/federation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
+import { aggregatorSkew, NOTABLE_SKEW_MS } from "./_site_checks.ts";
 import type { Options } from "./args.ts";
 import { untilInterrupted } from "./signals.ts";
 import { out } from "./terminal.ts";
@@ -8,8 +15,12 @@ import { out } from "./terminal.ts";
 export async function enroll(options: Options<"enroll">): Promise<void> {
   const print = (value: object, text: string) => out.result(options.json ? JSON.stringify(value) : text);
   if (options.invite !== undefined) {
+    const skew = await aggregatorSkew(decodeInvite(options.invite).url);
+    if (skew > NOTABLE_SKEW_MS) {
+      out.note(`The clocks differ by ${Math.round(skew / 1000)} s: set this machine's clock (NTP).`);
+    }
     const accepted = await acceptInvite(options.state, options.invite);
-    return print(accepted, nextStep(options.state, accepted));
+    return print({ ...accepted, next: policyCommand(options.state) }, nextStep(options.state, accepted));
   }
   if (options.rotate) {
     const rotated = await rotateKey(options.state, untilInterrupted());
@@ -50,6 +61,10 @@ function nextStep(state: string, { site, url, publicKey }: Awaited<ReturnType<ty
   return [
     `Enrolled as ${site} with ${url}.`,
     `This site's public key, for the other hospitals: ${publicKey}`,
-    `Next: fedkim policy --state ${state} --epsilon 8 --delta 1e-5 --minimum-sites 3 --peers peers.json`,
+    "Collect the keys of the other hospitals out of band and write them to a JSON object of names and keys.",
+    `Next: ${policyCommand(state)}`,
   ].join("\n");
 }
+
+const policyCommand = (state: string): string =>
+  `fedkim policy --state ${state} --epsilon 8 --delta 1e-5 --minimum-sites 3 --peers peers.json`;

@@ -1,5 +1,6 @@
-import { ERROR_EXIT_STATUS, FedKimError } from "../src/formats/errors.ts";
+import { ERROR_EXIT_STATUS, type ErrorCode, FedKimError } from "../src/formats/errors.ts";
 import type { Command } from "./args.ts";
+import { howToGoOn } from "./signals.ts";
 import { out, paint } from "./terminal.ts";
 
 /** Dispatches a verb to its file; a verb's libraries load only when it runs. */
@@ -44,28 +45,28 @@ async function dispatch(command: Command): Promise<void> {
   }
 }
 
-/** Runs a verb; on failure says one clear sentence and gives the exit status of `docs/errors.md`. */
+/**
+ * Runs a verb; on failure says one clear sentence, with `--json` also as one document on stdout, and gives the exit
+ * status of `docs/errors.md`.
+ */
 export async function runCommand(command: Command): Promise<number> {
   try {
     await dispatch(command);
     return 0;
   } catch (error) {
-    if (error instanceof FedKimError) {
-      out.note(`${paint("red", error.code)}: ${error.message}`);
-      if (command.json) out.result(JSON.stringify({ error: { code: error.code, message: error.message } }));
-      return error.exitStatus;
-    }
-    if (error instanceof DOMException && error.name === "AbortError") {
-      out.note(
-        "Interrupted: stopped on request; what was charged stays charged, and the same command starts anew.",
-      );
-      return ERROR_EXIT_STATUS.Interrupted;
-    }
-    out.note(
-      `${paint("red", "InternalError")}: ${
-        error instanceof Error ? error.stack ?? error.message : String(error)
-      }`,
-    );
-    return 70;
+    const { code, message, trace } = failureOf(error, command);
+    out.note(`${paint("red", code)}: ${trace ?? message}`);
+    if (command.json) out.result(JSON.stringify({ error: { code, message } }));
+    return ERROR_EXIT_STATUS[code];
   }
+}
+
+/** What is said about a failure; the stack trace only of a defect. */
+function failureOf(error: unknown, command: Command): { code: ErrorCode; message: string; trace?: string } {
+  if (error instanceof FedKimError) return { code: error.code, message: error.message };
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return { code: "Interrupted", message: `Stopped on request. ${howToGoOn(command)}` };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { code: "InternalError", message, ...(stack === undefined ? {} : { trace: stack }) };
 }

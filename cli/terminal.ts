@@ -2,15 +2,34 @@ import type { ProgressEvent } from "../src/formats/progress.ts";
 
 const encoder = new TextEncoder();
 
+/** Writes all of a text; a reader that has gone away, such as `head`, ends the program quietly. */
+function write(place: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
+  const bytes = encoder.encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += place.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+    throw error;
+  }
+}
+
 /** Where a verb writes: results on stdout, everything else on stderr. */
 export const out = {
   /** Writes a line to stdout. */
   result(text: string): void {
-    Deno.stdout.writeSync(encoder.encode(`${text}\n`));
+    write(Deno.stdout, `${text}\n`);
   },
   /** Writes a line to stderr. */
   note(text: string): void {
-    Deno.stderr.writeSync(encoder.encode(`${text}\n`));
+    write(Deno.stderr, `${text}\n`);
+  },
+  /** Writes to stdout as it is. */
+  text(text: string): void {
+    write(Deno.stdout, text);
+  },
+  /** Writes to stderr as it is. */
+  error(text: string): void {
+    write(Deno.stderr, text);
   },
 };
 
@@ -61,7 +80,7 @@ export class ProgressLine {
     this.#printed = now;
     const line = this.#render(event, (now - this.#started) / 1000);
     if (terminal) {
-      Deno.stderr.writeSync(encoder.encode(`\r\x1b[2K${line}`));
+      out.error(`\r\x1b[2K${line}`);
       this.#dirty = true;
       if (finished) this.end();
     } else {

@@ -1,21 +1,26 @@
 import { decodeSum } from "../dp/mod.ts";
-import { flatten, unflatten } from "../local/mod.ts";
+import { flatten, type LocalWeights, unflatten } from "../local/mod.ts";
 import type { Identity } from "../secure_agg/mod.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { toHex } from "../formats/hex.ts";
+import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { publicValidation } from "./aggregator_results.ts";
 import type { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
-import type { FederationPlan } from "./federation_plan.ts";
+import type { AuditLog } from "./audit_log.ts";
+import { type FederationPlan, federationPlanHash } from "./federation_plan.ts";
 import { encodeFlat } from "./flat_model.ts";
 import type { PublicStage } from "./public_stage.ts";
 import { rosterOf, roundConfigOf, sealRoundOrder } from "./round_order.ts";
+import type { RoundLog } from "./round_log.ts";
 import { type RoundOutcome, RoundSession } from "./round_session.ts";
 import type { RunFolder } from "./run_folder.ts";
+import type { MetricLine, RunStore } from "./run_store.ts";
 import { serverOptimizerOf } from "./server_defaults.ts";
 import { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 import type { SiteDesk } from "./site_desk.ts";
+import type { StepState } from "./step_state.ts";
 import { decodeModelUpdates } from "./update_encoding.ts";
 import { encodeWeights } from "./weights_file.ts";
 
@@ -30,8 +35,16 @@ export interface AggregationOptions {
   readonly config: AggregatorConfig;
   /** The signed plan. */
   readonly plan: FederationPlan;
-  /** Public data and the model. */
-  readonly stage: PublicStage;
+  /** Public-pretrained weights. */
+  readonly base: LocalWeights;
+  /** Public data, which may still be loading when a step is carried on. */
+  readonly stage: Promise<PublicStage>;
+  /** Where a run that is carried on stands; undefined for a new one. */
+  readonly state: StepState | undefined;
+  /** Where it is kept how far the run has come. */
+  readonly runs: RunStore;
+  /** What happened is noted here. */
+  readonly audit: AuditLog;
   /** Where sites are met. */
   readonly desk: SiteDesk;
   /** The aggregator's identity. */
@@ -45,48 +58,91 @@ export interface AggregationOptions {
 }
 
 /**
- * All aggregation steps of the signed schedule: order, secure sum, server step. An aborted step is not repeated: its
- * charge stays and the schedule goes on.
+ * All aggregation steps of the signed schedule that are left: order, secure sum, server step. An aborted step is not
+ * repeated: its charge stays and the schedule goes on. After each step the whole state is durable as one document.
  * @returns the federated parameters `[d]` after the last step
  * @throws the error of the third aborted step in a row
  */
 export async function aggregate(options: AggregationOptions): Promise<Float64Array> {
-  const { config, plan, stage, desk, artefacts, run, onProgress } = options;
+  const { plan, base, desk, runs, onProgress } = options;
+  const planHash = federationPlanHash(plan);
   const steps = plan.dp.request.steps;
-  const anchor = flatten(stage.spec, stage.base);
-  const optimizer = serverOptimizerOf(config, steps);
-  let flat = anchor;
-  let state = initServerOptimizer(anchor.length);
-  let aborts = 0;
-  let detail = await validate(options, flat, 0);
-  for (let round = 1; round <= steps; round++) {
-    await desk.enoughPresent(plan.secureAggregation.nMin);
-    const modelHash = artefacts.put(encodeFlat(flat));
-    const outcome = await runStep(options, round, modelHash);
-    artefacts.delete(modelHash);
+  const anchor = flatten(plan.model.spec, base);
+  let state = options.state ?? startOf(anchor);
+  let detail = "";
+  if (options.state === undefined) ({ state, detail } = await validate(options, state));
+  for (let round = state.round + 1; round <= steps; round++) {
+    const log = runs.log(planHash, round);
+    // A step that is carried on keeps the sites that it began with.
+    if (await log.read() === undefined) await desk.enoughPresent(plan.secureAggregation.nMin);
+    const outcome = await runStep(options, round, state.flat, log);
+    state = outcome.kind === "sum"
+      ? await summed(options, state, anchor, outcome)
+      : await aborted(options, state, outcome.error);
+    if (outcome.kind === "sum" && (round % Math.ceil(steps / VALIDATIONS) === 0 || round === steps)) {
+      ({ state, detail } = await validate(options, state));
+    }
+    await runs.saveStep(planHash, state);
+    await log.trim();
     if (outcome.kind === "aborted") {
-      await run.metric({ kind: "aborted", round, error: outcome.error.message });
-      desk.tellAll("abort", new TextEncoder().encode(outcome.error.message), round);
-      if (++aborts >= MAX_ABORTS_IN_A_ROW) throw outcome.error;
-      continue;
-    }
-    aborts = 0;
-    const gradient = aggregatedGradient(plan, outcome.sum);
-    ({ state, parameters: flat } = serverStep(optimizer, state, flat, anchor, gradient));
-    await run.metric({
-      kind: "step",
-      round,
-      sites: outcome.survivors.length,
-      transcript: toHex(outcome.transcript),
-      sumHash: sha256Hex(new Uint8Array(outcome.sum.buffer, outcome.sum.byteOffset, outcome.sum.byteLength)),
-    });
-    if (round % Math.ceil(steps / VALIDATIONS) === 0 || round === steps) {
-      detail = await validate(options, flat, round);
-      await Deno.writeFile(run.file("weights"), encodeWeights(unflatten(stage.spec, stage.base, flat)));
-    }
-    onProgress({ stage: "step", done: round, total: steps, detail });
+      desk.tellAborted(round, outcome.error.message);
+      if (state.abortsInARow >= MAX_ABORTS_IN_A_ROW) throw outcome.error;
+    } else onProgress({ stage: "step", done: round, total: steps, detail });
   }
-  return flat;
+  return state.flat;
+}
+
+/** Before the first step. */
+function startOf(anchor: Float64Array): StepState {
+  const optimizer = initServerOptimizer(anchor.length);
+  return { round: 0, abortsInARow: 0, flat: anchor, optimizer, best: undefined };
+}
+
+async function summed(
+  options: AggregationOptions,
+  before: StepState,
+  anchor: Float64Array,
+  { sum, survivors, transcript }: RoundOutcome & { readonly kind: "sum" },
+): Promise<StepState> {
+  const { plan, config, audit } = options;
+  const round = before.round + 1;
+  const rule = serverOptimizerOf(config, plan.dp.request.steps);
+  const gradient = aggregatedGradient(plan, sum);
+  const { state: optimizer, parameters: flat } = serverStep(
+    rule,
+    before.optimizer,
+    before.flat,
+    anchor,
+    gradient,
+  );
+  const sumHash = sha256Hex(new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength));
+  await note(options, {
+    kind: "step",
+    round,
+    sites: survivors.length,
+    transcript: toHex(transcript),
+    sumHash,
+  });
+  await audit.record("aggregator", "step_summed", {
+    step: round,
+    sites: survivors.length,
+    transcript: toHex(transcript),
+  });
+  return { ...before, round, abortsInARow: 0, flat, optimizer };
+}
+
+async function aborted(options: AggregationOptions, before: StepState, error: Error): Promise<StepState> {
+  const round = before.round + 1;
+  const code = error instanceof FedKimError ? error.code : "InternalError";
+  await note(options, { kind: "aborted", round, error: error.message });
+  await options.audit.record("aggregator", "step_aborted", { step: round, code });
+  return { ...before, round, abortsInARow: before.abortsInARow + 1 };
+}
+
+/** A line of the metrics: in the store first, which refuses it where another replica leads. */
+async function note({ plan, runs, run }: AggregationOptions, line: MetricLine): Promise<void> {
+  await runs.metric(federationPlanHash(plan), line);
+  await run.metric(line);
 }
 
 /**
@@ -103,29 +159,49 @@ export function aggregatedGradient(plan: FederationPlan, sum: Uint32Array): Floa
 }
 
 /** One secure aggregation, with whoever is present. */
-async function runStep(options: AggregationOptions, round: number, modelHash: string): Promise<RoundOutcome> {
-  const { config, plan, desk, identity } = options;
+async function runStep(
+  options: AggregationOptions,
+  round: number,
+  flat: Float64Array,
+  log: RoundLog,
+): Promise<RoundOutcome> {
+  const { config, plan, desk, identity, artefacts } = options;
+  const modelHash = artefacts.put(encodeFlat(flat));
   const roundConfig = roundConfigOf(plan, round, modelHash);
-  const session = new RoundSession({
-    config: roundConfig,
-    enrolled: rosterOf(plan),
-    mailboxes: desk.mailboxes,
-    present: desk.present,
-    phaseDeadlineMs: config.rounds.phaseDeadlineMs,
-    stateFolder: config.state,
-  });
-  return await desk.runSession(round, session, sealRoundOrder(roundConfig, identity));
+  try {
+    return await desk.runSession(round, () =>
+      RoundSession.open({
+        config: roundConfig,
+        enrolled: rosterOf(plan),
+        order: sealRoundOrder(roundConfig, identity),
+        mailboxes: desk.mailboxes,
+        present: desk.present,
+        phaseDeadlineMs: config.rounds.phaseDeadlineMs,
+        log,
+      }));
+  } finally {
+    artefacts.delete(modelHash);
+  }
 }
 
-/** The learning curve: local heads on the public validation split. */
+/** The learning curve: local heads on the public validation split; the best model so far is kept beside the newest. */
 async function validate(
-  { stage, run }: AggregationOptions,
-  flat: Float64Array,
-  round: number,
-): Promise<string> {
-  const auroc = await publicValidation(stage, unflatten(stage.spec, stage.base, flat));
+  options: AggregationOptions,
+  state: StepState,
+): Promise<{ readonly state: StepState; readonly detail: string }> {
+  const { base, run } = options;
+  const stage = await options.stage;
+  const { round, best } = state;
+  const weights = unflatten(stage.spec, base, state.flat);
+  const auroc = await publicValidation(stage, weights);
   const values = Object.values(auroc);
   const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-  await run.metric({ kind: "validation", round, split: "public validation", auroc, mean });
-  return `public validation AUROC ${mean.toFixed(3)}`;
+  await note(options, { kind: "validation", round, split: "public validation", auroc, mean });
+  const better = best === undefined || mean > best.mean;
+  if (round > 0) await Deno.writeFile(run.file("weights"), encodeWeights(weights));
+  if (better) await Deno.writeFile(run.file("best"), encodeWeights(weights));
+  return {
+    state: better ? { ...state, best: { round, mean } } : state,
+    detail: `public validation AUROC ${mean.toFixed(3)}`,
+  };
 }

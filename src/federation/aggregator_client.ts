@@ -4,6 +4,9 @@ import { sha256Hex } from "../formats/canonical_json.ts";
 import { HEADERS, signRequest } from "./request_auth.ts";
 import { fromProblem } from "./problem.ts";
 import type { Letter, LetterKind } from "./mailbox.ts";
+import { spanName, withSpan } from "./telemetry.ts";
+import { causesOf, tlsRemedy } from "./tls_client.ts";
+import { pause } from "./pause.ts";
 
 /** Statuses after which the same request may succeed later. */
 const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -17,12 +20,14 @@ export class AggregatorClient {
    * @param identity the site's identity, which signs every request
    * @param reconnectMs give up after so long without an answer
    * @param signal stops everything
+   * @param http authorities, client certificate and proxy (default: the platform's); see `outboundClient`
    */
   constructor(
     url: string,
     private readonly identity: Identity,
     private readonly reconnectMs: number,
     private readonly signal: AbortSignal,
+    private readonly http?: Deno.HttpClient,
   ) {
     this.#base = url.replace(/\/+$/, "");
   }
@@ -71,7 +76,13 @@ export class AggregatorClient {
     return bytes;
   }
 
+  /** A span of its own for each request; Deno puts its `traceparent` into the request. */
   async #request(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response> {
+    const attributes = { "fedkim.request.bytes": body?.length ?? 0 };
+    return await withSpan(spanName(method, path), attributes, () => this.#send(method, path, body, type));
+  }
+
+  async #send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response> {
     const deadline = Date.now() + this.reconnectMs;
     for (let attempt = 0;; attempt++) {
       this.signal.throwIfAborted();
@@ -83,6 +94,7 @@ export class AggregatorClient {
           headers,
           ...(body === undefined ? {} : { body: new Uint8Array(body) }),
           signal: this.signal,
+          ...(this.http === undefined ? {} : { client: this.http }),
         });
         if (response.ok) return response;
         const problem = await response.json().catch(() => ({}));
@@ -94,8 +106,8 @@ export class AggregatorClient {
         if (error instanceof FedKimError) throw error;
         if (Date.now() > deadline) {
           throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
-            found: `${this.#base}: ${error instanceof Error ? error.message : String(error)}`,
-            remedy:
+            found: `${this.#base}: ${causesOf(error).join(": ") || String(error)}`,
+            remedy: tlsRemedy(error) ??
               "check the address, the network and that the aggregator runs, then start the client again",
             cause: error,
           });
@@ -110,16 +122,4 @@ export class AggregatorClient {
 function backoffMs(attempt: number): number {
   const spread = crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32;
   return Math.min(5000, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + 0.5 * spread);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -44,6 +44,8 @@ export interface InjectionOptions {
   readonly seed: number;
   /** Passes over the public samples, where they differ from `config`'s. */
   readonly epochs?: number | undefined;
+  /** Where training keeps its state, so that a restart goes on. */
+  readonly checkpoint?: string;
   /** Settings that differ from the defaults. */
   readonly config?: Partial<InjectionConfig>;
   /** Trains the encoders' federated layers too; the model then reads samples of the form `stems`. */
@@ -73,6 +75,7 @@ export async function injectKnowledge(
     samples: flat(await samplesOfPart(train, tasks, "taught")),
     validation: flat(held),
     seed: options.seed,
+    ...(options.checkpoint === undefined ? {} : { checkpoint: { path: options.checkpoint } }),
     ...(together ? { encoders: tokenEncoders(stage.spec, weights) } : {}),
     config: { ...options.config, ...(options.epochs === undefined ? {} : { epochs: options.epochs }) },
     onStep: (p) =>

@@ -1,10 +1,11 @@
-import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FederationResult, runFederation } from "./aggregator.ts";
 import { aggregatorApp } from "./api/mod.ts";
 import { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
+import { openServer } from "./http_server.ts";
+import { observeAggregator } from "./telemetry_aggregator.ts";
 import { RunFolder } from "./run_folder.ts";
 import { SiteDesk } from "./site_desk.ts";
 
@@ -19,6 +20,8 @@ export interface AggregatorServiceOptions {
   readonly onProgress: OnProgress;
   /** Called once the port is open. */
   readonly onListen: (url: string) => void;
+  /** Called once the port of the metrics is open, where there is one. */
+  readonly onMetrics?: (url: string) => void;
   /** Stops the service. */
   readonly signal: AbortSignal;
 }
@@ -49,35 +52,17 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
   });
   const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
   const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation, run: config.run });
-  const server = listen(config, (request, info) => app.fetch(request, info), options.onListen);
+  const observed = await observeAggregator({ config, desk, book, onListen: options.onMetrics });
+  const { hostname, port } = config.listen;
+  const handler = observed.handler((request, info) => app.fetch(request, info));
+  const server = await openServer({ hostname, port, tls: config.tls, handler });
+  options.onListen(server.url);
   try {
     return await runFederation({ config, book, desk, artefacts, run, onProgress });
   } finally {
     desk.close();
     await server.shutdown();
+    await observed.close();
     await book.close();
-  }
-}
-
-function listen(
-  config: AggregatorConfig,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-  onListen: (url: string) => void,
-): Deno.HttpServer {
-  const { hostname, port } = config.listen;
-  try {
-    return Deno.serve({
-      hostname,
-      port,
-      onListen: (address) => onListen(`http://${address.hostname}:${address.port}`),
-    }, handler);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.AddrInUse) {
-      throw new FedKimError("PortInUse", `The port ${port} is taken on ${hostname}.`, {
-        remedy: "stop the other program, or choose another port with --port (0 takes a free one)",
-        cause,
-      });
-    }
-    throw cause;
   }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
-import type { Store } from "./store/mod.ts";
+import type { Fence, Store } from "./store/mod.ts";
 
 const STREAM = "audit";
 /** Entries that are read from the store at once. */
@@ -61,8 +61,11 @@ export type AuditEvent =
 export class AuditLog {
   #appending: Promise<unknown> = Promise.resolve();
 
-  /** @param store where entries are kept */
-  constructor(private readonly store: Store) {}
+  /**
+   * @param store where entries are kept
+   * @param fence proof that the writer leads, where only the leading replica may write
+   */
+  constructor(private readonly store: Store, private readonly fence?: Fence) {}
 
   /**
    * Appends an entry, durably.
@@ -129,7 +132,7 @@ export class AuditLog {
       const entry = { ...content, hash: sha256Hex(canonicalJson(content)) };
       const bytes = new TextEncoder().encode(JSON.stringify(entry));
       // Undefined: another replica was first, so this entry has to follow its.
-      if (await this.store.appendAfter(STREAM, newest, [bytes]) !== undefined) return entry;
+      if (await this.store.appendAfter(STREAM, newest, [bytes], this.fence) !== undefined) return entry;
     }
   }
 }

@@ -5,6 +5,9 @@ import { FedKimError } from "../formats/errors.ts";
 import type { LocalModelOptions } from "../local/mod.ts";
 import { EMBEDDED_MODEL } from "./foundation_base.ts";
 import { type LocalSchedule, LocalScheduleConfigSchema } from "./local_schedule.ts";
+import { type MetricsConfig, MetricsConfigSchema } from "./metrics_config.ts";
+import type { TlsFiles } from "./tls.ts";
+import type { OutboundConfig } from "./tls_client.ts";
 
 /** Which tensor backend to take; `auto` takes a real GPU, otherwise wasm. */
 export type BackendPreference = "auto" | "webgpu" | "wasm" | "cpu";
@@ -78,10 +81,14 @@ export interface AggregatorConfig {
   readonly seed: number;
   /** Tensor backend. */
   readonly backend: BackendPreference;
+  /** Certificate and key; without them the service speaks plain HTTP. */
+  readonly tls?: TlsFiles | undefined;
+  /** The Prometheus endpoint. */
+  readonly metrics: MetricsConfig;
 }
 
 /** Configuration of a site worker. */
-export interface ClientConfig {
+export interface ClientConfig extends OutboundConfig {
   /** Folder of the site's datasets. */
   readonly data: string;
   /** Folder of identity, policy, pinned aggregator and ledger. */
@@ -157,6 +164,8 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   injection: z.strictObject({ epochs: z.number().int().min(1).optional() }).prefault({}),
   seed: z.number().int().min(0).default(1),
   backend,
+  tls: z.strictObject({ cert: z.string(), key: z.string(), clientCa: z.string().optional() }).optional(),
+  metrics: MetricsConfigSchema.prefault({}),
 });
 
 const ClientConfigSchema: z.ZodType<ClientConfig> = z.strictObject({
@@ -164,7 +173,33 @@ const ClientConfigSchema: z.ZodType<ClientConfig> = z.strictObject({
   state: z.string(),
   backend,
   reconnectSeconds: z.number().gt(0).default(60),
+  caFile: z.string().optional(),
+  clientCert: z.string().optional(),
+  clientKey: z.string().optional(),
+  proxy: z.string().optional(),
 });
+
+/** The two services that read a configuration. */
+export type Service = "aggregator" | "client";
+
+/** Fields of a configuration that are not checked yet. */
+export type ConfigFields = Record<string, unknown>;
+
+/** Fields that hold paths of files or folders. */
+const PATHS: Readonly<Record<Service, readonly string[]>> = {
+  aggregator: [
+    "state",
+    "run",
+    "foundationModel",
+    "data.public",
+    "data.test",
+    "tls.cert",
+    "tls.key",
+    "tls.clientCa",
+    "metrics.tokenFile",
+  ],
+  client: ["data", "state", "caFile", "clientCert", "clientKey"],
+};
 
 /**
  * Reads the aggregator's TOML or JSON file; relative paths are taken from the file's folder.
@@ -172,20 +207,50 @@ const ClientConfigSchema: z.ZodType<ClientConfig> = z.strictObject({
  * @throws FedKimError `ConfigError` for a missing, unreadable or wrong file, naming each wrong field
  */
 export async function readAggregatorConfig(file: string): Promise<AggregatorConfig> {
-  const paths = ["state", "run", "foundationModel", "data.public", "data.test"];
-  return await readConfig(file, AggregatorConfigSchema, paths);
+  return checkAggregatorConfig(await readConfigFields("aggregator", file), `The configuration ${file}`);
 }
 
 /** Reads a site's TOML or JSON file. @throws FedKimError as {@link readAggregatorConfig} */
 export async function readClientConfig(file: string): Promise<ClientConfig> {
-  return await readConfig(file, ClientConfigSchema, ["data", "state"]);
+  return checkClientConfig(await readConfigFields("client", file), `The configuration ${file}`);
 }
 
-async function readConfig<T>(file: string, schema: z.ZodType<T>, paths: readonly string[]): Promise<T> {
-  let value: unknown;
+/**
+ * Checks the aggregator's fields and fills in defaults.
+ * @param fields what was read, from one place or merged from several
+ * @param name what to call it in an error, e.g. `The configuration a.toml`
+ * @throws FedKimError `ConfigError` that names each wrong field
+ */
+export function checkAggregatorConfig(fields: ConfigFields, name: string): AggregatorConfig {
+  return check(fields, AggregatorConfigSchema, name);
+}
+
+/** Checks a site's fields. @throws FedKimError as {@link checkAggregatorConfig} */
+export function checkClientConfig(fields: ConfigFields, name: string): ClientConfig {
+  return check(fields, ClientConfigSchema, name);
+}
+
+/** The JSON Schema (draft 2020-12) of a service's configuration, as one may write it: defaults may be left out. */
+export function configJsonSchema(service: Service): ConfigFields {
+  const schema = service === "aggregator" ? AggregatorConfigSchema : ClientConfigSchema;
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+}
+
+/** Takes relative paths among the fields from a folder. */
+export function resolveConfigPaths(service: Service, fields: ConfigFields, base: string): void {
+  for (const path of PATHS[service]) resolvePath(fields, path.split("."), base);
+}
+
+/** Reads a file without checking its fields; relative paths are taken from its folder. @throws FedKimError `ConfigError` */
+export async function readConfigFields(service: Service, file: string): Promise<ConfigFields> {
   try {
     const text = await Deno.readTextFile(file);
-    value = extname(file) === ".toml" ? parseToml(text) : JSON.parse(text);
+    const fields = extname(file) === ".toml" ? parseToml(text) : JSON.parse(text);
+    if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
+      throw new TypeError("no object at the top");
+    }
+    resolveConfigPaths(service, fields, dirname(file));
+    return fields;
   } catch (error) {
     throw new FedKimError("ConfigError", `The configuration ${file} cannot be read.`, {
       found: error instanceof Error ? error.message.split("\n")[0] : String(error),
@@ -193,11 +258,13 @@ async function readConfig<T>(file: string, schema: z.ZodType<T>, paths: readonly
       cause: error,
     });
   }
-  for (const path of paths) resolvePath(value, path.split("."), dirname(file));
-  const result = schema.safeParse(value);
+}
+
+function check<T>(fields: ConfigFields, schema: z.ZodType<T>, name: string): T {
+  const result = schema.safeParse(fields);
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  throw new FedKimError("ConfigError", `The configuration ${file} is not valid.`, {
+  throw new FedKimError("ConfigError", `${name} is not valid.`, {
     found: issues.slice(0, 5).join("; "),
     remedy: "correct these fields; docs/configuration.md lists all of them",
   });

@@ -13,6 +13,7 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const PlanBase = z.strictObject({
   format: z.literal("fedkim-plan/1"),
   federation: z.string(),
+  run: z.string().regex(/^[0-9a-f]{32}$/).exactOptional(),
   roster: z.array(z.strictObject({ site: z.string(), publicKey: hash })).min(3),
   tasks: z.array(z.string()).min(1),
   model: z.strictObject({ spec: z.unknown(), baseWeights: hash, textTable: hash }),
@@ -59,6 +60,8 @@ export interface PlanTerms {
   readonly format: "fedkim-plan/1";
   /** Name of the federation. */
   readonly federation: string;
+  /** 16 random bytes, hexadecimal: two runs with the same settings are two plans. */
+  readonly run?: string;
   /** Sites and their Ed25519 public keys, hexadecimal. */
   readonly roster: readonly { readonly site: string; readonly publicKey: string }[];
   /** Names of the trained tasks. */

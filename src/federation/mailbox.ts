@@ -1,6 +1,6 @@
-/** A message that waits for one site. `sequence` starts at 1 and grows by one. */
+/** A message that waits for one site. */
 export interface Letter {
-  /** Position in the site's mailbox. */
+  /** Its number, see `letter_order.ts`; a later letter has a larger one. */
   readonly sequence: number;
   /** What the body is, see {@link LetterKind}. */
   readonly kind: LetterKind;
@@ -13,59 +13,61 @@ export interface Letter {
 /** `plan`: signed plan; `round`: signed round configuration; `secagg`: a protocol message; `abort`, `done`: ends. */
 export type LetterKind = "plan" | "round" | "secagg" | "abort" | "done";
 
-/** Ordered messages for one site, fetched by long poll; a fetched message stays until a later one is asked for. */
+/**
+ * What one site may still need, fetched by long poll: the plan, and what the present step says now. A letter stays until
+ * a newer one replaces it, so a lost answer is given again.
+ */
 export class Mailbox {
   #letters: Letter[] = [];
-  #next = 1;
   #delivered = 0;
   #closed = false;
-  #waiters = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
 
-  /** Adds a message and wakes a waiting poll. */
-  post(kind: LetterKind, round: number, body: Uint8Array): void {
-    this.#letters.push({ sequence: this.#next++, kind, round, body: new Uint8Array(body) });
+  /** @param since newest step when the site joined: it takes part in later ones only */
+  constructor(readonly since: number = 0) {}
+
+  /**
+   * Adds a letter and wakes a waiting poll. A step's order, and each of its protocol messages, replaces whatever was not
+   * fetched of this and older steps: to answer it late would only cost a slow site its budget.
+   */
+  post(letter: Letter): void {
+    const { sequence, kind, round } = letter;
+    if (round > 0 && round <= this.since) return;
+    if (this.#letters.some((old) => old.sequence === sequence)) return;
+    const replaces = kind === "round" || kind === "secagg";
+    this.#letters = this.#letters.filter((old) => old.round === 0 || (old.round === round && !replaces));
+    this.#letters.push(letter);
     for (const wake of this.#waiters) wake();
   }
 
-  /** Forgets what a site has not fetched yet, when it joins anew: old rounds are over for it. */
-  clear(): void {
-    this.#letters = [];
+  /** Takes back what was not fetched of a step that goes on without this site. */
+  retract(round: number): void {
+    this.#letters = this.#letters.filter((old) => old.round !== round);
   }
 
-  /** True when the newest message has been handed out. */
+  /** True when the newest letter has been handed out. */
   get emptied(): boolean {
-    return this.#delivered === this.newest;
+    return this.#letters.every((letter) => letter.sequence <= this.#delivered);
   }
 
-  /** Drops what was not fetched of earlier steps: they are over, and would only cost a slow site its budget. */
-  dropRoundsBefore(round: number): void {
-    this.#letters = this.#letters.filter((letter) => letter.round === 0 || letter.round >= round);
-  }
-
-  /** Sequence number of the newest message, 0 when none was ever posted. */
-  get newest(): number {
-    return this.#next - 1;
-  }
-
-  /** True while a poll waits for the next message: the site is there. */
+  /** True while a poll waits for the next letter: the site is there. */
   get awaited(): boolean {
     return this.#waiters.size > 0;
   }
 
-  /** Ends all waiting: the federation is over. */
+  /** Ends all waiting: the federation is over, or the site has joined anew. */
   close(): void {
     this.#closed = true;
     for (const wake of this.#waiters) wake();
   }
 
   /**
-   * The first message after `after`, waiting up to `timeoutMs` for one.
-   * @param after the last sequence number that the site has handled; older messages are dropped
+   * The first letter after `after`, waiting up to `timeoutMs` for one.
+   * @param after the last number that the site has handled
    * @param timeoutMs how long to wait, milliseconds
    */
   async take(after: number, timeoutMs: number): Promise<Letter | undefined> {
-    this.#letters = this.#letters.filter((letter) => letter.sequence > after);
-    if (this.#letters.length === 0 && !this.#closed) {
+    if (this.#first(after) === undefined && !this.#closed) {
       await new Promise<void>((resolve) => {
         const done = () => {
           clearTimeout(timer);
@@ -76,8 +78,16 @@ export class Mailbox {
         this.#waiters.add(done);
       });
     }
-    const letter = this.#letters.find((candidate) => candidate.sequence > after);
+    const letter = this.#first(after);
     if (letter !== undefined) this.#delivered = Math.max(this.#delivered, letter.sequence);
     return letter;
+  }
+
+  #first(after: number): Letter | undefined {
+    return this.#letters.filter((letter) => letter.sequence > after)
+      .reduce<Letter | undefined>(
+        (first, letter) => first === undefined || letter.sequence < first.sequence ? letter : first,
+        undefined,
+      );
   }
 }

@@ -15,8 +15,16 @@ export type { RoundPlace, TrainingSite } from "./site_training.ts";
 export { serveAggregator } from "./aggregator_service.ts";
 export type { AggregatorServiceOptions } from "./aggregator_service.ts";
 export type { FederationResult } from "./aggregator.ts";
-export { readAggregatorConfig, readClientConfig } from "./config.ts";
-export type { AggregatorConfig, BackendPreference, ClientConfig } from "./config.ts";
+export {
+  checkAggregatorConfig,
+  checkClientConfig,
+  configJsonSchema,
+  readAggregatorConfig,
+  readClientConfig,
+  readConfigFields,
+  resolveConfigPaths,
+} from "./config.ts";
+export type { AggregatorConfig, BackendPreference, ClientConfig, ConfigFields, Service } from "./config.ts";
 export { AuditLog } from "./audit_log.ts";
 export type { AuditEntry, AuditEvent } from "./audit_log.ts";
 export { EnrollmentBook, ROLES } from "./enrollment_book.ts";

@@ -11,6 +11,8 @@ export interface Problem {
   readonly status: number;
   /** One clear sentence. */
   readonly detail: string;
+  /** A finer reason inside the code, stable too. */
+  readonly reason?: string;
 }
 
 const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
@@ -49,6 +51,7 @@ export function toProblem(cause: unknown): Problem {
     status: (known && REASON_STATUS[error.details.reason ?? ""]) ||
       (cause instanceof HTTPException ? cause.status : HTTP_STATUS[code] ?? 500),
     detail: known ? error.message : "The aggregator met a defect of its own; its log says more.",
+    ...(known && error.details.reason !== undefined ? { reason: error.details.reason } : {}),
   };
 }
 
@@ -57,6 +60,7 @@ export function fromProblem(problem: Partial<Problem>, status: number): FedKimEr
   return new FedKimError(
     problem.code ?? "NetworkError",
     problem.detail ?? `The aggregator answered ${status}.`,
+    problem.reason === undefined ? {} : { reason: problem.reason },
   );
 }
 

@@ -53,15 +53,33 @@ export interface PublicStage extends ModelBase, PublicParts {
   readonly base: LocalWeights;
 }
 
-/** Loads public data and foundation model, and pre-trains the encoders on public data (which costs no privacy). */
-export async function preparePublic(config: AggregatorConfig, onProgress: OnProgress): Promise<PublicStage> {
+/** A model that was pre-trained before. */
+export interface PretrainedModel {
+  /** The local model. */
+  readonly spec: LocalModelSpec;
+  /** Public-pretrained weights. */
+  readonly base: LocalWeights;
+}
+
+/**
+ * Loads public data and foundation model, and pre-trains the encoders on public data (which costs no privacy).
+ * @param config the aggregator's configuration
+ * @param onProgress receives progress
+ * @param pretrained the model of a run that is carried on, which is taken as it is
+ */
+export async function preparePublic(
+  config: AggregatorConfig,
+  onProgress: OnProgress,
+  pretrained?: PretrainedModel,
+): Promise<PublicStage> {
   const data = await loadFederationPart(config.data.public);
   const tasks = trainTasks(data, config.tasks);
   const foundation = await loadFoundation(config.foundationModel);
   const { table, text } = foundation;
   const { train } = splitPublic(data);
-  const spec = createSpec(train, tasks, { ...config.model, tokenDimension: text.dimension });
-  const base = await pretrainOnPublic(spec, train, text, {
+  const spec = pretrained?.spec ??
+    createSpec(train, tasks, { ...config.model, tokenDimension: text.dimension });
+  const base = pretrained?.base ?? await pretrainOnPublic(spec, train, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
   });

@@ -1,7 +1,8 @@
-import { type Enrolled, type RoundConfig, SecAggServer } from "../secure_agg/mod.ts";
+import { type Enrolled, type RoundConfig, SecAggServer, type ServerEvent } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
-import type { Mailbox } from "./mailbox.ts";
-import { RoundJournal } from "./round_journal.ts";
+import { stepSequence } from "./letter_order.ts";
+import type { Letter, Mailbox } from "./mailbox.ts";
+import type { RoundLog } from "./round_log.ts";
 
 /** How an aggregation step ended. */
 export type RoundOutcome =
@@ -19,9 +20,14 @@ export interface RoundSessionOptions {
   readonly config: RoundConfig;
   /** Keys of all sites of the plan. */
   readonly enrolled: Enrolled;
+  /** The signed order that opens it. */
+  readonly order: Uint8Array;
   /** Where each site's letters go. */
   readonly mailboxes: ReadonlyMap<string, Mailbox>;
-  /** Sites that are believed to answer as the step begins; a phase waits for them until the deadline, and for nobody else. */
+  /**
+   * Sites that are believed to answer as the step begins: they get the order, and a phase waits for them until the
+   * deadline, and for nobody else. A step that is carried on keeps those that it began with.
+   */
   readonly present: ReadonlySet<string>;
   /** Longest wait for a phase, milliseconds. */
   readonly phaseDeadlineMs: number;
@@ -32,40 +38,79 @@ export interface RoundSessionOptions {
   readonly uploadIdleMs?: number;
   /** Milliseconds since some fixed moment; the machine's monotonic clock by default. */
   readonly now?: () => number;
-  /** State folder, for the write-ahead journal. */
-  readonly stateFolder: string;
+  /** The step's write-ahead log. */
+  readonly log: RoundLog;
 }
 
 /** Share of the phase deadline after which an upload that stalls gives its place to a waiting one. */
 export const UPLOAD_IDLE_SHARE = 0.25;
 
-/** One secure aggregation over the network: collects answers, closes phases, posts what each site must get next. */
+/**
+ * One secure aggregation over the network: collects answers, closes phases, posts what each site must get next. Nothing
+ * that a site may act on leaves before the events that it depends on are durable, so a process that takes over replays
+ * them and posts the very same letters.
+ */
 export class RoundSession {
   readonly #server: SecAggServer;
-  readonly #journal: RoundJournal;
   #wake: () => void = () => {};
-  readonly #awaited: ReadonlySet<string>;
   readonly #uploadIdleMs: number;
   readonly #now: () => number;
   /** When each site's last new message of the phase was taken, the longest ago first. */
   readonly #heard = new Map<string, number>();
+  #failure: unknown;
   /** Sites that were waited for in some phase and did not answer. */
-  readonly missing = new Set<string>();
+  readonly missing: Set<string> = new Set();
 
-  /**
-   * Opens a step in its first phase.
-   * @param options see {@link RoundSessionOptions}
-   */
-  constructor(private readonly options: RoundSessionOptions) {
-    this.#awaited = new Set(options.present);
+  private constructor(
+    private readonly options: RoundSessionOptions,
+    server: SecAggServer,
+    private readonly order: Uint8Array<ArrayBuffer>,
+    private readonly awaited: ReadonlySet<string>,
+  ) {
+    this.#server = server;
     this.#uploadIdleMs = options.uploadIdleMs ?? UPLOAD_IDLE_SHARE * options.phaseDeadlineMs;
     this.#now = options.now ?? (() => performance.now());
-    this.#journal = new RoundJournal(options.stateFolder, options.config.roundId);
-    this.#server = new SecAggServer({
-      config: options.config,
-      enrolled: options.enrolled,
-      record: (event) => this.#journal.record(event),
-    });
+  }
+
+  /**
+   * Opens a step in its first phase, or where its log ends, and posts the letters of that phase.
+   * @param options see {@link RoundSessionOptions}
+   * @throws FedKimError `StoreError`
+   */
+  static async open(options: RoundSessionOptions): Promise<RoundSession> {
+    const { config, enrolled, log } = options;
+    const server = { config, enrolled, record: (event: ServerEvent) => log.record(event) };
+    const known = await log.read();
+    let session: RoundSession;
+    if (known === undefined) {
+      const begun = { order: options.order, sites: [...options.present] };
+      await log.begin(begun);
+      session = new RoundSession(
+        options,
+        new SecAggServer(server),
+        new Uint8Array(begun.order),
+        new Set(begun.sites),
+      );
+    } else {
+      const { begun, events } = known;
+      session = new RoundSession(
+        options,
+        await SecAggServer.replay(server, events),
+        new Uint8Array(begun.order),
+        new Set(begun.sites),
+      );
+      session.#hearAgain(events);
+    }
+    session.#post();
+    return session;
+  }
+
+  /** Uploads that were under way when the log ended count as heard of now. */
+  #hearAgain(events: readonly ServerEvent[]): void {
+    for (const event of events) {
+      if (event.kind === "close") this.#heard.clear();
+      else this.#heard.set(event.clientId, this.#now());
+    }
   }
 
   /** The phase that is open, who may answer in it, and who has. */
@@ -77,8 +122,12 @@ export class RoundSession {
     return { phase: this.#server.phase, answered: this.#server.answered, expected: this.#server.expected };
   }
 
-  /** Takes a protocol message of an authenticated site. @throws SecAggError when it is refused */
-  receive(site: string, bytes: Uint8Array): void {
+  /**
+   * Takes a protocol message of an authenticated site; it is durable when the promise resolves.
+   * @throws SecAggError when it is refused; FedKimError `NetworkError` when it can be taken later, `StoreError`
+   */
+  async receive(site: string, bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     let receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "busy" && this.#releaseStalledUpload()) receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "refused") throw receipt.error;
@@ -92,7 +141,20 @@ export class RoundSession {
       this.#heard.delete(site);
       this.#heard.set(site, this.#now());
     }
+    // A repeated message may be one whose first copy is still on its way to the disk.
+    await this.#flush();
     this.#wake();
+  }
+
+  /** What is in memory and not durable must not be acted on: a failed write ends the session here. */
+  async #flush(): Promise<void> {
+    try {
+      await this.options.log.flush();
+    } catch (error) {
+      this.#failure ??= error;
+      this.#wake();
+      throw error;
+    }
   }
 
   /** Takes its place from the upload that has not gone on for longest; false if all of them go on. */
@@ -109,32 +171,51 @@ export class RoundSession {
     return false;
   }
 
-  /** Runs all phases; never throws for what sites do or leave undone. */
+  /**
+   * Runs all phases; whatever sites do or leave undone is an outcome.
+   * @throws FedKimError `StoreError` when the log cannot be written, or the signal's reason
+   */
   async run(signal: AbortSignal): Promise<RoundOutcome> {
-    try {
-      while (this.#server.phase !== "finished" && this.#server.phase !== "aborted") {
-        await this.#phaseOver(signal);
-        signal.throwIfAborted();
-        const answered = new Set(this.#server.answered);
-        for (const site of this.#server.expected) {
-          if (this.#awaited.has(site) && !answered.has(site)) this.missing.add(site);
-        }
-        await this.#server.close();
-        this.#heard.clear();
-        for (const [site, mailbox] of this.options.mailboxes) {
-          const message = this.#server.outboundFor(site);
-          if (message !== undefined) mailbox.post("secagg", this.options.config.roundId, message);
-        }
+    while (this.#server.phase !== "finished" && this.#server.phase !== "aborted") {
+      await this.#phaseOver(signal);
+      signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+      const answered = new Set(this.#server.answered);
+      for (const site of this.#server.expected) {
+        if (this.awaited.has(site) && !answered.has(site)) this.missing.add(site);
       }
-    } finally {
-      this.#journal.finish();
+      await this.#server.close();
+      await this.#flush();
+      this.#heard.clear();
+      this.#post();
     }
     const result = this.#server.result;
     if (result !== undefined) return { kind: "sum", ...result };
     return { kind: "aborted", error: this.#server.error ?? new Error("aborted without a reason") };
   }
 
-  /** Resolves when everybody who is present has answered, or at the deadline. */
+  /** Gives every site the letter of the present phase, and takes back older ones where there is none. */
+  #post(): void {
+    const { roundId } = this.options.config;
+    for (const [site, mailbox] of this.options.mailboxes) {
+      const letter = this.#letterTo(site);
+      if (letter !== undefined) mailbox.post(letter);
+      else mailbox.retract(roundId);
+    }
+  }
+
+  #letterTo(site: string): Letter | undefined {
+    const { roundId: round } = this.options.config;
+    const { phase } = this.#server;
+    const sequence = stepSequence(round, phase);
+    if (phase === "advertise_keys") {
+      return this.awaited.has(site) ? { sequence, kind: "round", round, body: this.order } : undefined;
+    }
+    const message = this.#server.outboundFor(site);
+    return message && { sequence, kind: "secagg", round, body: new Uint8Array(message) };
+  }
+
+  /** Resolves when everybody who is present has answered, at the deadline, or when nothing can be written any more. */
   #phaseOver(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const finish = () => {
@@ -146,13 +227,12 @@ export class RoundSession {
       const timer = setTimeout(finish, this.options.phaseDeadlineMs);
       this.#wake = () => {
         const answered = new Set(this.#server.answered);
-        const waiting = this.#server.expected.filter((site) =>
-          this.#awaited.has(site) && !answered.has(site)
-        );
-        if (waiting.length === 0) finish();
+        const waiting = this.#server.expected.filter((site) => this.awaited.has(site) && !answered.has(site));
+        if (waiting.length === 0 || this.#failure !== undefined) finish();
       };
       signal.addEventListener("abort", finish);
-      this.#wake();
+      if (signal.aborted) finish();
+      else this.#wake();
     });
   }
 }

@@ -7,6 +7,9 @@ export const RUN_FILES = {
   metrics: "metrics.jsonl",
   checkpoints: "checkpoints",
   weights: "checkpoints/encoders.safetensors",
+  best: "checkpoints/best_encoders.safetensors",
+  base: "checkpoints/public_encoders.safetensors",
+  injectionState: "checkpoints/injection.state",
   injection: "checkpoints/injection",
   evaluation: "evaluation.json",
   report: "report.html",
@@ -33,6 +36,11 @@ export class RunFolder {
   /** Appends a line to `metrics.jsonl`. Only sums, public validation results and timings belong here. */
   async metric(line: Readonly<Record<string, unknown>>): Promise<void> {
     await Deno.writeTextFile(this.file("metrics"), `${JSON.stringify(line)}\n`, { append: true });
+  }
+
+  /** Replaces `metrics.jsonl` by the lines of a run that is carried on. */
+  async rewriteMetrics(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+    await writeDurable(this.file("metrics"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""), 0o644);
   }
 
   /** Writes a JSON file of the run. */

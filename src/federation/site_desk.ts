@@ -1,12 +1,15 @@
-import type { Identity } from "../secure_agg/mod.ts";
+import { type Identity, SecAggError } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import type { AggregatorDesk, PlanAnswer, Status } from "./api/mod.ts";
+import type { AuditLog } from "./audit_log.ts";
 import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
 import { type CountersignedHead, countersignHead } from "./ledger_head.ts";
-import { type Letter, type LetterKind, Mailbox } from "./mailbox.ts";
+import { doneSequence, JOINED_SEQUENCE, PLAN_SEQUENCE, stepSequence } from "./letter_order.ts";
+import { type Letter, Mailbox } from "./mailbox.ts";
 import { toProblem } from "./problem.ts";
 import type { RoundSession } from "./round_session.ts";
+import type { RunStore } from "./run_store.ts";
 
 /** What a desk needs. */
 export interface SiteDeskOptions {
@@ -18,6 +21,10 @@ export interface SiteDeskOptions {
   readonly joinDeadlineMs: number;
   /** Enrolled keys and ledger heads. */
   readonly book: EnrollmentBook;
+  /** Where it is kept who has accepted the plan. */
+  readonly run: RunStore;
+  /** What sites did is noted here. */
+  readonly audit: AuditLog;
   /** The aggregator's identity, which countersigns ledger heads. */
   readonly identity: Identity;
   /** Receives how many sites have joined and accepted. */
@@ -48,6 +55,16 @@ export interface LiveStep {
   readonly expected: readonly string[];
 }
 
+/** A plan as it is offered. */
+export interface OfferedPlan {
+  /** Its hash. */
+  readonly hash: string;
+  /** The plan with the aggregator's signature. */
+  readonly sealed: Uint8Array<ArrayBuffer>;
+  /** Steps of its schedule. */
+  readonly steps: number;
+}
+
 /** Where the aggregator and its sites meet: who has joined, accepted and answers, and what waits for whom. */
 export class SiteDesk implements AggregatorDesk {
   /** Letters by site; a site has a mailbox once it has joined. */
@@ -56,7 +73,15 @@ export class SiteDesk implements AggregatorDesk {
   readonly present: Set<string> = new Set();
   #stage = "starting";
   #accepted = new Set<string>();
-  #plan: { readonly hash: string; readonly sealed: Uint8Array } | undefined;
+  #plan: OfferedPlan | undefined;
+  /** The last letter of the run, once it is over: also for sites that come later. */
+  #done: Letter | undefined;
+  /** Newest step that has begun. */
+  #newest = 0;
+  /** True from a restart until the step that was in progress is carried on: its messages shall come again. */
+  #resuming = false;
+  /** Refusals of the present step that were noted, so that a site cannot fill the log. */
+  readonly #refused = new Set<string>();
   #session: { readonly round: number; readonly session: RoundSession } | undefined;
   #refusal: FedKimError | undefined;
   #waiting: () => void = () => {};
@@ -68,7 +93,7 @@ export class SiteDesk implements AggregatorDesk {
 
   /** See {@link AggregatorDesk}. */
   async join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }> {
-    const { sites, book, identity, onProgress } = this.options;
+    const { sites, book, identity, run, audit, onProgress } = this.options;
     this.#requireMember(site);
     const known = await book.headOf(site);
     if (known !== undefined && head.sequence < known.sequence) {
@@ -85,17 +110,26 @@ export class SiteDesk implements AggregatorDesk {
       );
     }
     await book.recordHead(site, head);
-    const mailbox = this.mailboxes.get(site) ?? new Mailbox();
-    this.mailboxes.set(site, mailbox);
-    mailbox.clear();
-    const newest = mailbox.newest;
+    if (this.#plan !== undefined) await run.leave(this.#plan.hash, site);
     this.#accepted.delete(site);
     this.present.delete(site);
-    if (this.#plan !== undefined) mailbox.post("plan", 0, this.#plan.sealed);
-    await book.audit.record(site, "joined", { ledgerEntry: head.sequence });
+    this.#openMailbox(site, this.#newest);
+    await audit.record(site, "joined", { ledgerEntry: head.sequence });
     onProgress({ stage: "join", done: this.mailboxes.size, total: sites.length });
     this.#changed();
-    return { head: known === undefined ? null : countersignHead(site, known, identity), newest };
+    return {
+      head: known === undefined ? null : countersignHead(site, known, identity),
+      newest: JOINED_SEQUENCE,
+    };
+  }
+
+  /** A fresh mailbox with what every site must have; polls on an older one end. */
+  #openMailbox(site: string, since: number): void {
+    this.mailboxes.get(site)?.close();
+    const mailbox = new Mailbox(since);
+    this.mailboxes.set(site, mailbox);
+    if (this.#plan !== undefined) mailbox.post(planLetter(this.#plan));
+    if (this.#done !== undefined) mailbox.post(this.#done);
   }
 
   /** See {@link AggregatorDesk}. */
@@ -115,8 +149,11 @@ export class SiteDesk implements AggregatorDesk {
           found: answer.planHash,
         });
       }
+      const since = this.mailboxes.get(site)?.since;
+      if (since === undefined) throw notJoined();
       await this.options.book.recordHead(site, answer.head);
-      await this.options.book.audit.record(site, "plan_accepted", { planHash: answer.planHash });
+      await this.options.audit.record(site, "plan_accepted", { planHash: answer.planHash });
+      await this.options.run.accept(answer.planHash, site, since);
       this.#accepted.add(site);
       this.present.add(site);
       this.options.onProgress({
@@ -125,7 +162,7 @@ export class SiteDesk implements AggregatorDesk {
         total: this.options.sites.length,
       });
     } else {
-      await this.options.book.audit.record(site, "plan_refused", { code: answer.code });
+      await this.options.audit.record(site, "plan_refused", { code: answer.code });
       this.#refusal ??= new FedKimError("PolicyRefused", `The site ${site} refuses the plan.`, {
         found: answer.code,
         remedy: "the site's own log says why; change the plan or ask the site to change its policy",
@@ -137,6 +174,12 @@ export class SiteDesk implements AggregatorDesk {
   /** See {@link AggregatorDesk}. */
   async roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void> {
     this.#requireMember(site);
+    if (this.#resuming) {
+      throw new FedKimError("NetworkError", "The aggregator is taking the step up again.", {
+        reason: "resuming",
+        remedy: "send the same message again in a moment",
+      });
+    }
     if (this.#session?.round !== round || !this.#accepted.has(site)) {
       throw new FedKimError("UnexpectedMessage", "This step is not in progress for this site.", {
         found: `step ${round}`,
@@ -149,18 +192,26 @@ export class SiteDesk implements AggregatorDesk {
     if (visit !== undefined && visit.step !== round) {
       this.#visits.set(site, { ...visit, steps: visit.steps + 1, step: round });
     }
-    session.receive(site, bytes);
+    try {
+      await session.receive(site, bytes);
+    } catch (error) {
+      if (error instanceof SecAggError) await this.#noteRefusal(site, round, error);
+      throw error;
+    }
     this.#changed();
+  }
+
+  async #noteRefusal(site: string, step: number, { code, reason }: SecAggError): Promise<void> {
+    const refusal = `${site} ${reason}`;
+    if (this.#refused.has(refusal)) return;
+    this.#refused.add(refusal);
+    await this.options.audit.record(site, "message_refused", { step, code, reason });
   }
 
   /** See {@link AggregatorDesk}. */
   async nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined> {
     const mailbox = this.mailboxes.get(site);
-    if (mailbox === undefined) {
-      throw new FedKimError("UnexpectedMessage", "The site has not joined.", {
-        remedy: "start the client again",
-      });
-    }
+    if (mailbox === undefined) throw notJoined();
     // A site that asks for its next letter is there again, however long it was away.
     if (this.#accepted.has(site)) {
       this.present.add(site);
@@ -223,16 +274,41 @@ export class SiteDesk implements AggregatorDesk {
   }
 
   /** Sends the plan to all sites, and to each that joins later. */
-  offer(hash: string, sealed: Uint8Array): void {
-    this.#plan = { hash, sealed };
-    this.tellAll("plan", sealed);
+  offer(plan: OfferedPlan): void {
+    this.#plan = plan;
+    for (const mailbox of this.mailboxes.values()) mailbox.post(planLetter(plan));
   }
 
-  /** Runs a step's session: its messages find it, and sites that miss a phase are not waited for in the next step. */
-  async runSession(round: number, session: RoundSession, order: Uint8Array): ReturnType<RoundSession["run"]> {
-    this.#session = { round, session };
+  /**
+   * Takes a run up again: sites that have accepted its plan have their mailboxes back and are believed to answer.
+   * @param plan the plan that was offered
+   * @param accepted sites that have accepted it, each with the newest step when it joined
+   * @param steps how many steps are over; undefined when all of them are
+   */
+  restore(plan: OfferedPlan, accepted: ReadonlyMap<string, number>, steps: number | undefined): void {
+    this.#plan = plan;
+    this.#newest = steps ?? plan.steps;
+    this.#resuming = steps !== undefined;
+    for (const [site, since] of accepted) {
+      this.#openMailbox(site, since);
+      this.#accepted.add(site);
+      this.present.add(site);
+    }
     this.#changed();
-    this.tellAll("round", order, round);
+  }
+
+  /**
+   * Runs a step: its messages find it, and sites that miss a phase are not waited for in the next step.
+   * @param round number of the step
+   * @param open opens its session, which posts the first letters
+   */
+  async runSession(round: number, open: () => Promise<RoundSession>): ReturnType<RoundSession["run"]> {
+    this.#newest = round;
+    this.#refused.clear();
+    const session = await open();
+    this.#session = { round, session };
+    this.#resuming = false;
+    this.#changed();
     try {
       return await session.run(this.options.signal);
     } finally {
@@ -243,16 +319,11 @@ export class SiteDesk implements AggregatorDesk {
     }
   }
 
-  /**
-   * Posts a letter to every site. A new step goes to sites that will be waited for, so that nobody charges a ledger for
-   * a step that is over before it can begin; it replaces what a slow site has not fetched of older steps.
-   */
-  tellAll(kind: LetterKind, body: Uint8Array, round = 0): void {
-    for (const [site, mailbox] of this.mailboxes) {
-      if (kind === "round" && !this.present.has(site)) continue;
-      if (kind === "round") mailbox.dropRoundsBefore(round);
-      mailbox.post(kind, round, body);
-    }
+  /** Tells every site that a step has no sum, and why. */
+  tellAborted(round: number, reason: string): void {
+    const body = new TextEncoder().encode(reason);
+    const letter = { sequence: stepSequence(round, "abort"), kind: "abort", round, body } as const;
+    for (const mailbox of this.mailboxes.values()) mailbox.post(letter);
   }
 
   /** Waits until every site has joined. */
@@ -288,10 +359,11 @@ export class SiteDesk implements AggregatorDesk {
 
   /** Tells every site that the federation is over, and why where it failed, and waits until they have heard it. */
   async farewell(error: unknown, patienceMs: number): Promise<void> {
-    this.tellAll(
-      "done",
-      error === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(toProblem(error))),
-    );
+    const problem = error === undefined ? "" : JSON.stringify(toProblem(error));
+    const body = new TextEncoder().encode(problem);
+    this.#done = { sequence: doneSequence(this.#plan?.steps ?? 0), kind: "done", round: 0, body };
+    this.#resuming = false;
+    for (const mailbox of this.mailboxes.values()) mailbox.post(this.#done);
     const deadline = Date.now() + patienceMs;
     const waiting = () => [...this.present].some((site) => !this.mailboxes.get(site)!.emptied);
     while (waiting() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -340,4 +412,15 @@ export class SiteDesk implements AggregatorDesk {
       });
     }
   }
+}
+
+function planLetter({ sealed }: OfferedPlan): Letter {
+  return { sequence: PLAN_SEQUENCE, kind: "plan", round: 0, body: sealed };
+}
+
+function notJoined(): FedKimError {
+  return new FedKimError("UnexpectedMessage", "The site has not joined.", {
+    reason: "not_joined",
+    remedy: "start the client again",
+  });
 }

@@ -1,5 +1,5 @@
 /**
- * Files and values at the bottom of everything: NumPy arrays, safetensors, dataset manifests, canonical JSON, durable
+ * Files and values at the bottom of everything: NumPy arrays, safetensors, GGUF, dataset manifests, canonical JSON, durable
  * writes, hexadecimal, progress events, secret random bytes, and the one error type with its stable codes. Imports
  * nothing of ours. Other folders may import these files one by one; this page is for readers and library users.
  *
@@ -25,6 +25,8 @@ export type {
 export { writeDurable } from "./durable_file.ts";
 export { ERROR_EXIT_STATUS, FedKimError } from "./errors.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
+export { openGguf, readGgufTensor } from "./gguf.ts";
+export type { GgmlType, GgufFile, GgufTensor } from "./gguf.ts";
 export { fromHex, toHex } from "./hex.ts";
 export { elements, parseNpyHeader, readNpy, writeNpy } from "./npy.ts";
 export type { NpyArray, NpyContent, NpyDtype, NpyHeader } from "./npy.ts";

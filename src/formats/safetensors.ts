@@ -1,4 +1,5 @@
 import { FedKimError } from "./errors.ts";
+import { readRange } from "./_file_range.ts";
 import { headerLength, malformed, parseHeader } from "./_safetensors_header.ts";
 
 /** Element types of the safetensors format that are read here. */
@@ -72,7 +73,7 @@ export async function openSafetensors(path: string): Promise<TensorArchive> {
  * @throws FedKimError `FormatError` when the tensor is not floating-point or the file has changed
  */
 export async function readFloats(tensor: StoredTensor): Promise<Float32Array> {
-  const bytes = await readRange(tensor.file, tensor.offset, tensor.byteLength);
+  const bytes = await readBytes(tensor.file, tensor.offset, tensor.byteLength);
   switch (tensor.dtype) {
     case "F32":
       return new Float32Array(bytes.buffer);
@@ -95,7 +96,7 @@ export async function readFloats(tensor: StoredTensor): Promise<Float32Array> {
  * @throws FedKimError `FormatError` when the tensor is not I32, I64, U8 or BOOL, or a value does not fit
  */
 export async function readIntegers(tensor: StoredTensor): Promise<Int32Array> {
-  const bytes = await readRange(tensor.file, tensor.offset, tensor.byteLength);
+  const bytes = await readBytes(tensor.file, tensor.offset, tensor.byteLength);
   switch (tensor.dtype) {
     case "I32":
       return new Int32Array(bytes.buffer);
@@ -170,8 +171,8 @@ export async function writeSafetensors(
 
 async function openFile(path: string): Promise<TensorArchive> {
   const { size } = await statFile(path);
-  const length = headerLength(await readRange(path, 0, Math.min(8, size)), size, path);
-  const { tensors, metadata } = parseHeader(await readRange(path, 8, length), size, path);
+  const length = headerLength(await readBytes(path, 0, Math.min(8, size)), size, path);
+  const { tensors, metadata } = parseHeader(await readBytes(path, 8, length), size, path);
   const stored = [...tensors].map(([name, entry]) => [name, { name, file: path, ...entry }] as const);
   return { path, tensors: new Map(stored), metadata };
 }
@@ -225,19 +226,8 @@ async function statFile(path: string): Promise<Deno.FileInfo> {
   throw malformed(path, "a folder", "a file");
 }
 
-async function readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < length) {
-    const count = await file.read(bytes.subarray(filled));
-    if (count === null) {
-      throw malformed(path, `end of file at byte ${offset + filled}`, `${offset + length} bytes`);
-    }
-    filled += count;
-  }
-  return bytes;
+async function readBytes(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  return await readRange(path, offset, length, (found, needed) => malformed(path, found, needed));
 }
 
 function encodeValues(name: string, { dtype, shape, values }: TensorToWrite): Uint8Array {

@@ -1,8 +1,7 @@
 import { type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
-import { readFloat32, type tf } from "../tensor/mod.ts";
+import { readFloat32, readLinearWeight, readTable, type tf, type TokenTable } from "../tensor/mod.ts";
 import { linearModule, type LinearName, linearShapes, storedNames } from "./tensor_names.ts";
 import type { DecoderConfig } from "./config.ts";
-import { transposeMatrix } from "./_matrix.ts";
 import type { DecoderWeights } from "./weights.ts";
 
 /**
@@ -24,7 +23,10 @@ export async function writeCheckpoint(
   const put = async (name: string, tensor: tf.Tensor): Promise<void> => {
     tensors.set(name, { dtype, shape: tensor.shape, values: await readFloat32(tensor) });
   };
-  await put(names.embedding, weights.embedding);
+  const putTable = async (name: string, table: TokenTable): Promise<void> => {
+    tensors.set(name, { dtype, shape: table.shape, values: await readTable(table) });
+  };
+  await putTable(names.embedding, weights.embedding);
   for (const [index, layer] of weights.layers.entries()) {
     await put(names.attentionNorm(index), layer.attentionNorm);
     await put(names.feedForwardNorm(index), layer.feedForwardNorm);
@@ -34,12 +36,12 @@ export async function writeCheckpoint(
         [number, number],
       ][]
     ) {
-      const values = transposeMatrix(await readFloat32(layer.linears[name].weight), input, output);
+      const values = await readLinearWeight(layer.linears[name].weight);
       tensors.set(`${linearModule(config, index, name)}.weight`, { dtype, shape: [output, input], values });
     }
   }
   await put(names.finalNorm, weights.finalNorm);
-  if (!config.tiedHead) await put(names.head, weights.head);
+  if (!config.tiedHead) await putTable(names.head, weights.head);
   await writeSafetensors(`${folder}/model.safetensors`, tensors, { format: "pt" });
   await Deno.writeTextFile(
     `${folder}/config.json`,

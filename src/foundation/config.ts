@@ -7,6 +7,7 @@ export type Architecture = "llama" | "mistral" | "qwen2" | "internlm2";
 export type RopeScaling =
   | { readonly type: "default" }
   | { readonly type: "linear"; readonly factor: number }
+  | { readonly type: "factors"; readonly factors: readonly number[] }
   | {
     readonly type: "llama3";
     readonly factor: number;

@@ -1,15 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { FedKimError } from "../formats/errors.ts";
-import { openSafetensors, type TensorArchive } from "../formats/safetensors.ts";
-import { tf } from "../tensor/mod.ts";
-import { type DecoderConfig, parseDecoderConfig } from "./config.ts";
-import { readJsonFile } from "./_json_file.ts";
+import { type BackendName, deviceMemory, gatherRows, tf, type WeightForm } from "../tensor/mod.ts";
+import { type CheckpointTensors, openCheckpoint } from "./checkpoint.ts";
+import type { DecoderConfig } from "./config.ts";
+import { checkMemory, describeMemory, type MemoryRequest, planMemory } from "./memory_plan.ts";
 import { type DecoderWeights, disposeWeights, readWeights } from "./weights.ts";
 
 /** A decoder with frozen weights on the active backend. */
 export interface Decoder {
-  /** The folder it was read from. */
+  /** The folder or file it was read from. */
   readonly folder: string;
   /** Its architecture. */
   readonly config: DecoderConfig;
@@ -23,23 +22,44 @@ export interface Decoder {
   dispose(): void;
 }
 
+/** How to load a decoder. */
+export interface LoadOptions {
+  /**
+   * How matrices are stored; default: as on disk. That loses nothing of 16-bit and 32-bit floats, Q8_0 and Q4_0;
+   * other quantised kinds become float16.
+   */
+  readonly weights?: WeightForm;
+  /** What the decoder is for, so that its memory is checked before loading; default: one sequence of one token. */
+  readonly use?: Omit<MemoryRequest, "config" | "weights" | "backend">;
+  /** Receives the memory plan in one line before anything is loaded. */
+  readonly report?: (line: string) => void;
+}
+
 /**
  * Reads a decoder from a Hugging Face folder: `config.json` and `model.safetensors`, or shards with
- * `model.safetensors.index.json`. Weights become float32 on the active backend.
+ * `model.safetensors.index.json`; or from a `.gguf` file. On WebGPU the matrices
+ * stay packed; elsewhere weights become float32.
  *
- * @param folder the model folder
+ * @param folder the model folder, or the `.gguf` file
+ * @param options how the weights are stored
  * @returns the decoder; the caller disposes it
- * @throws FedKimError `FormatError` for malformed files, `ModelError` for an architecture that is not supported
- * or tensors that do not fit
+ * @throws FedKimError `FormatError` for malformed files, `ModelError` for an architecture that is not supported,
+ * tensors that do not fit the configuration, or a model that does not fit the device's memory
  */
-export async function loadDecoder(folder: string): Promise<Decoder> {
+export async function loadDecoder(folder: string, options: LoadOptions = {}): Promise<Decoder> {
   const { config, archive } = await openCheckpoint(folder);
+  const { weights: stated } = options;
+  // Other backends hold float32 anyway: rounding there to the form on disk would change nothing.
+  const packs = tf.getBackend() === "webgpu";
+  const form = (name: string): WeightForm =>
+    stated ?? (packs ? storedForm(archive.tensors.get(name)?.dtype) : "float32");
+  await planLoading(config, dominantForm(archive, form), options);
   const hash = createHash("sha256");
   let parameterCount = 0;
   const weights = await readWeights(archive, config, (name, shape, values) => {
     hash.update(`${name}[${shape.join(",")}]`).update(new Uint8Array(values.buffer));
     parameterCount += values.length;
-  });
+  }, form);
   return {
     folder,
     config,
@@ -48,36 +68,6 @@ export async function loadDecoder(folder: string): Promise<Decoder> {
     parameterCount,
     dispose: () => disposeWeights(weights),
   };
-}
-
-/** The parts of a checkpoint folder, headers checked, no tensor read. */
-export interface Checkpoint {
-  /** The parsed `config.json`. */
-  readonly config: DecoderConfig;
-  /** The tensors on disk. */
-  readonly archive: TensorArchive;
-}
-
-/**
- * Opens a checkpoint folder without reading its tensors.
- *
- * @param folder the model folder
- * @returns configuration and tensor descriptions
- * @throws FedKimError `FormatError` or `ModelError`, as {@link loadDecoder}
- */
-export async function openCheckpoint(folder: string): Promise<Checkpoint> {
-  const configFile = `${folder}/config.json`;
-  const config = parseDecoderConfig(await readJsonFile(configFile), configFile);
-  const candidates = ["model.safetensors", "model.safetensors.index.json"].map((name) => `${folder}/${name}`);
-  const path = candidates.find((candidate) => existsSync(candidate));
-  if (path === undefined) {
-    throw new FedKimError("FormatError", `The model folder ${folder} has no weights.`, {
-      found: "neither model.safetensors nor model.safetensors.index.json",
-      needed: "weights in the safetensors format",
-      remedy: "copy the whole model folder again",
-    });
-  }
-  return { config, archive: await openSafetensors(path) };
 }
 
 /**
@@ -98,7 +88,40 @@ export function embedTokens(decoder: Decoder, ids: ArrayLike<number>, shape: [nu
       remedy: "use the tokenizer that belongs to the model",
     });
   }
-  return tf.tidy(() =>
-    tf.gather(decoder.weights.embedding, tf.tensor1d(rows, "int32")).reshape([...shape, hiddenSize])
-  );
+  return tf.tidy(() => gatherRows(decoder.weights.embedding, rows).reshape([...shape, hiddenSize]));
+}
+
+/** Says what loading and using the decoder needs, and refuses what does not fit. */
+async function planLoading(config: DecoderConfig, weights: WeightForm, options: LoadOptions): Promise<void> {
+  const offer = await deviceMemory();
+  const backend = tf.getBackend() as BackendName;
+  const request = { config, weights, backend, ...(options.use ?? { batch: 1, tokens: 1 }) };
+  options.report?.(describeMemory(planMemory(request), offer));
+  checkMemory(request, offer);
+}
+
+/** The form that most of the weights get. */
+function dominantForm({ tensors }: CheckpointTensors, form: (name: string) => WeightForm): WeightForm {
+  const counts = new Map<WeightForm, number>();
+  for (const { name, shape } of tensors.values()) {
+    if (shape.length < 2) continue;
+    counts.set(form(name), (counts.get(form(name)) ?? 0) + shape[0] * shape[1]);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? "float32";
+}
+
+/** The form that holds what a kind of element on disk holds. */
+function storedForm(dtype: string | undefined): WeightForm {
+  switch (dtype) {
+    case "F16":
+      return "float16";
+    case "BF16":
+      return "bfloat16";
+    case "Q8_0":
+      return "int8";
+    case "Q4_0":
+      return "int4";
+    default:
+      return dtype?.startsWith("Q") ? "float16" : "float32";
+  }
 }

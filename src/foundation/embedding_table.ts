@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { readFloat32 } from "../tensor/mod.ts";
+import { readTable } from "../tensor/mod.ts";
 import type { Decoder } from "./decoder.ts";
 
 /** Folder of the small language model that ships with FedKIM. */
 export const EMBEDDED_MODEL_FOLDER: string = fileURLToPath(
-  new URL("../../models/fedkim-mini", import.meta.url),
+  new URL("../../models/medlm-tiny", import.meta.url),
 );
 
 /** A model's token embedding on the host, as it travels to sites. */
@@ -27,7 +27,7 @@ export interface EmbeddingTable {
  * @returns the table with its hash
  */
 export async function embeddingTable(decoder: Decoder): Promise<EmbeddingTable> {
-  const values = (await readFloat32(decoder.weights.embedding)).slice();
+  const values = await readTable(decoder.weights.embedding);
   const sha256 = createHash("sha256").update(new Uint8Array(values.buffer)).digest("hex");
   const { vocabSize, hiddenSize } = decoder.config;
   return { vocabSize, hiddenSize, values, sha256 };

@@ -1,5 +1,15 @@
 import { FedKimError } from "../formats/errors.ts";
-import { causalAttention, rmsNorm, rotary, type RotaryTable, swiglu, tf } from "../tensor/mod.ts";
+import {
+  causalAttention,
+  linear,
+  recomputed,
+  rmsNorm,
+  rotary,
+  type RotaryTable,
+  swiglu,
+  tableScores,
+  tf,
+} from "../tensor/mod.ts";
 import type { LinearName } from "./tensor_names.ts";
 import type { DecoderConfig } from "./config.ts";
 import { rotaryTable } from "./rope.ts";
@@ -17,6 +27,27 @@ export interface LinearAdapter {
    * @returns `[N, out]`, or undefined to use the frozen layer as it is
    */
   project(layer: number, name: LinearName, x: tf.Tensor2D, base: Linear): tf.Tensor2D | undefined;
+  /** What recomputation needs; an adapter without it, e.g. one that draws at random, is never recomputed. */
+  readonly rebinding?: AdapterRebinding;
+}
+
+/** Takes an adapter's tensors out and puts others in, so that a layer can be run again in the backward pass. */
+export interface AdapterRebinding {
+  /**
+   * The tensors that the adapter's computation in a layer reads and that may get gradients.
+   *
+   * @param layer index of the decoder layer
+   * @returns the tensors in a fixed order
+   */
+  tensors(layer: number): readonly tf.Tensor[];
+  /**
+   * The same adapter with other tensors.
+   *
+   * @param layer index of the decoder layer
+   * @param tensors as many as {@link AdapterRebinding.tensors} gives, in its order
+   * @returns an adapter for this layer
+   */
+  bind(layer: number, tensors: readonly tf.Tensor[]): LinearAdapter;
 }
 
 /** Rotated keys and values of one layer, `[B, T, kvHeads*headDim]` each. */
@@ -43,6 +74,12 @@ export interface ForwardOptions {
   readonly hiddenStates?: boolean;
   /** Also return keys and values of all tokens so far. */
   readonly keepKeyValues?: boolean;
+  /**
+   * Keep only each layer's input for the backward pass and run the layer again there: a third more time, a fraction
+   * of the memory. Has no effect on layers with variables as weights, with `keepKeyValues` or `past`, or with an
+   * adapter that cannot be rebound.
+   */
+  readonly recompute?: boolean;
 }
 
 /** The result of a forward pass; the caller owns the tensors. */
@@ -90,9 +127,18 @@ export function decoderForward(
   for (const [index, layer] of weights.layers.entries()) {
     states.push(x);
     const top = index === weights.layers.length - 1;
-    const output = layerForward(layer, index, x, context, top && options.lastOnly === true);
+    const lastOnly = top && options.lastOnly === true;
+    if (canRecompute(layer, options)) {
+      x = layerRecomputed(layer, index, x, context, lastOnly);
+      continue;
+    }
+    // Frees what the layer leaves behind, except what a gradient still needs.
+    const output = tf.tidy(() => {
+      const whole = layerForward(layer, index, x, context, lastOnly);
+      return options.keepKeyValues ? whole : { x: whole.x };
+    });
     x = output.x;
-    keyValues.push(output.keyValues);
+    if ("keyValues" in output) keyValues.push(output.keyValues);
   }
   const hidden = rmsNorm(x, weights.finalNorm, config.rmsNormEps);
   return {
@@ -110,7 +156,7 @@ export function decoderForward(
  * @returns `[N, V]`
  */
 export function logitsOf(weights: DecoderWeights, hidden: tf.Tensor2D): tf.Tensor2D {
-  return tf.matMul(hidden, weights.head, false, true);
+  return tableScores(hidden, weights.head);
 }
 
 interface LayerContext {
@@ -118,6 +164,30 @@ interface LayerContext {
   readonly batch: number;
   readonly table: RotaryTable;
   readonly options: ForwardOptions;
+}
+
+function canRecompute(layer: LayerWeights, options: ForwardOptions): boolean {
+  return options.recompute === true && options.keepKeyValues !== true && options.past === undefined &&
+    (options.adapter === undefined || options.adapter.rebinding !== undefined) &&
+    !(layer.attentionNorm instanceof tf.Variable);
+}
+
+function layerRecomputed(
+  layer: LayerWeights,
+  index: number,
+  input: tf.Tensor2D,
+  context: LayerContext,
+  lastOnly: boolean,
+): tf.Tensor2D {
+  const { table, options: { adapter, ...options } } = context;
+  const trained = adapter?.rebinding?.tensors(index) ?? [];
+  const run = (x: tf.Tensor2D, tensors: readonly tf.Tensor[]): tf.Tensor2D => {
+    const [cos, sin] = tensors.slice(trained.length) as tf.Tensor2D[];
+    const bound = adapter?.rebinding?.bind(index, tensors.slice(0, trained.length));
+    const rebound = bound === undefined ? options : { ...options, adapter: bound };
+    return layerForward(layer, index, x, { ...context, table: { cos, sin }, options: rebound }, lastOnly).x;
+  };
+  return recomputed(run, input, trained, [table.cos, table.sin]);
 }
 
 function layerForward(
@@ -128,8 +198,10 @@ function layerForward(
   lastOnly: boolean,
 ): { x: tf.Tensor2D; keyValues: KeyValues } {
   const { config, batch, table, options } = context;
-  const project = (name: LinearName, input: tf.Tensor2D): tf.Tensor2D =>
-    options.adapter?.project(index, name, input, layer.linears[name]) ?? linear(input, layer.linears[name]);
+  const project = (name: LinearName, input: tf.Tensor2D): tf.Tensor2D => {
+    const base = layer.linears[name];
+    return options.adapter?.project(index, name, input, base) ?? linear(input, base.weight, base.bias);
+  };
   const normalised = rmsNorm(x, layer.attentionNorm, config.rmsNormEps);
   const keyValues = extend(
     rotary(project("k_proj", normalised), table, config.kvHeads),
@@ -156,11 +228,6 @@ function layerForward(
   const feed = rmsNorm(middle, layer.feedForwardNorm, config.rmsNormEps);
   const gated = swiglu(project("gate_proj", feed), project("up_proj", feed));
   return { x: middle.add<tf.Tensor2D>(project("down_proj", gated)), keyValues };
-}
-
-function linear(x: tf.Tensor2D, { weight, bias }: Linear): tf.Tensor2D {
-  const product: tf.Tensor2D = tf.matMul(x, weight);
-  return bias === undefined ? product : product.add<tf.Tensor2D>(bias);
 }
 
 function extend(keys: tf.Tensor2D, values: tf.Tensor2D, batch: number, past?: KeyValues): KeyValues {

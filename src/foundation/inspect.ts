@@ -1,6 +1,5 @@
-import type { SafetensorsDtype } from "../formats/safetensors.ts";
 import type { DecoderConfig } from "./config.ts";
-import { openCheckpoint } from "./decoder.ts";
+import { openCheckpoint } from "./checkpoint.ts";
 
 /** What a checkpoint folder holds, from its headers alone. */
 export interface CheckpointSummary {
@@ -17,7 +16,7 @@ export interface CheckpointSummary {
   /** Number of tensors. */
   readonly tensors: number;
   /** Number of tensors by element type. */
-  readonly dtypes: Readonly<Partial<Record<SafetensorsDtype, number>>>;
+  readonly dtypes: Readonly<Record<string, number>>;
   /** Weight files. */
   readonly files: readonly string[];
 }
@@ -25,7 +24,7 @@ export interface CheckpointSummary {
 /**
  * Describes a checkpoint without reading its weights.
  *
- * @param folder a Hugging Face model folder
+ * @param folder a Hugging Face model folder, or a `.gguf` file
  * @returns sizes, types and configuration
  * @throws FedKimError `FormatError` or `ModelError` for a folder that cannot be used
  */
@@ -36,7 +35,7 @@ export async function inspectCheckpoint(folder: string): Promise<CheckpointSumma
     (sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1),
     0,
   );
-  const dtypes: Partial<Record<SafetensorsDtype, number>> = {};
+  const dtypes: Record<string, number> = {};
   for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
   return {
     folder,

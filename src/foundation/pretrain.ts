@@ -1,4 +1,5 @@
-import { AdamW, clipFactor, disposeAll, readScalar, tf, warmupCosine } from "../tensor/mod.ts";
+import { AdamW, clipFactor, disposeAll, gatherRows, readScalar, tf, warmupCosine } from "../tensor/mod.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
 import { SeededRandom } from "../tensor/seeded_random.ts";
 import { countWords, trainBytePairs } from "./bpe_trainer.ts";
 import { writeCheckpoint } from "./checkpoint_writer.ts";
@@ -7,6 +8,7 @@ import { type QuestionAnswer, readQuestionAnswers } from "./corpus.ts";
 import { decoderForward, logitsOf } from "./forward.ts";
 import { initTrainableWeights, type TrainableWeights } from "./init_weights.ts";
 import { tokenCrossEntropy } from "./loss.ts";
+import { restoreState, saveState, stateFile } from "./_pretrain_state.ts";
 import { loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS, tokenizerConfigJson, tokenizerJson } from "./tokenizer_file.ts";
 import { disposeWeights } from "./weights.ts";
@@ -51,8 +53,8 @@ export interface PretrainShape {
   readonly maxPositions: number;
 }
 
-/** The settings of the embedded model. */
-export const EMBEDDED_PRETRAIN: Omit<PretrainOptions, "corpus" | "priorityTexts" | "output"> = {
+/** Settings for a small model that trains on a CPU core in about twenty minutes. */
+export const DEFAULT_PRETRAIN: Omit<PretrainOptions, "corpus" | "priorityTexts" | "output"> = {
   steps: 900,
   batchSize: 24,
   sequenceLength: 96,
@@ -74,6 +76,9 @@ const PRIORITY = 500;
 
 /** Longest part of an answer that is read, in characters: the corpus has answers of many pages. */
 const ANSWER_CHARACTERS = 1200;
+
+/** The run's state is written after every so many steps. */
+const SAVE_EVERY = 25;
 
 /** One report of a training run. */
 export interface PretrainProgress {
@@ -99,11 +104,13 @@ export interface PretrainResult {
 
 /**
  * Trains a small Llama-type language model and its byte-level BPE vocabulary on questions and answers, and writes
- * a Hugging Face folder. The last 2 % of the pairs are held out. Exact under its seed on one backend.
+ * a Hugging Face folder. The last 2 % of the pairs are held out. Exact under its seed on one backend. An
+ * interrupted run goes on from its last saved step, to the bit, when it is started again with the same options.
  *
  * @param options corpus, size, schedule and output
  * @returns progress after every step; the generator's return value is the result
- * @throws FedKimError `FormatError` for a corpus that cannot be read
+ * @throws FedKimError `FormatError` for a corpus that cannot be read, `ModelError` when the folder holds an
+ * interrupted run with other options
  */
 export async function* pretrainDecoder(
   options: PretrainOptions,
@@ -117,16 +124,22 @@ export async function* pretrainDecoder(
   const heldOut = tokenStream(pairs.slice(split), tokenizer);
   const model = initTrainableWeights(config, options.seed);
   const optimizer = new AdamW(model.variables, { weightDecay: 0.01, beta2: 0.99 });
-  const random = new SeededRandom(options.seed + 1);
+  const run = fingerprint(options, train);
   try {
-    for (let step = 0; step < options.steps; step++) {
+    const first = await restoreState(options.output, run, model.variables, optimizer);
+    for (let step = first; step < options.steps; step++) {
+      const random = new SeededRandom(options.seed + 1 + 2 ** 32 * step);
       const rate = options.learningRate * warmupCosine(step, options.steps, 0.05, 0.05);
       const batch = windows(train, options.sequenceLength, options.batchSize, random);
       const loss = await trainStep(model, config, batch, optimizer, rate);
+      if ((step + 1) % SAVE_EVERY === 0) {
+        await saveState(options.output, run, step + 1, model.variables, optimizer);
+      }
       yield { step: step + 1, steps: options.steps, loss };
     }
     await writeCheckpoint(options.output, config, model.weights, options.dtype);
     const heldOutLoss = await evaluate(model, config, heldOut, options.sequenceLength);
+    await Deno.remove(stateFile(options.output)).catch(() => {});
     return {
       folder: options.output,
       trainTokens: train.length,
@@ -175,8 +188,14 @@ async function writeTokenizer(
   };
 }
 
+/** A hash of everything that decides the run. */
+function fingerprint(options: PretrainOptions, train: Int32Array<ArrayBuffer>): string {
+  const { output: _, corpus: __, ...settings } = options;
+  return sha256Hex(JSON.stringify([settings, sha256Hex(new Uint8Array(train.buffer))]));
+}
+
 /** All pairs in the form of the prompts that the model will see, as one stream of tokens. */
-function tokenStream(pairs: readonly QuestionAnswer[], tokenizer: TextTokenizer): Int32Array {
+function tokenStream(pairs: readonly QuestionAnswer[], tokenizer: TextTokenizer): Int32Array<ArrayBuffer> {
   const ids: number[] = [];
   for (const { question, answer } of pairs) {
     const text = `human : ${question} assistant : answer : ${answer.slice(0, ANSWER_CHARACTERS)}`;
@@ -211,7 +230,7 @@ function windowsAt(stream: Int32Array, starts: readonly number[], length: number
 
 function batchLoss(model: TrainableWeights, config: DecoderConfig, batch: Batch): tf.Scalar {
   const { embedding } = model.weights;
-  const embedded = tf.gather(embedding, tf.tensor1d(batch.inputs, "int32"))
+  const embedded = gatherRows(embedding, batch.inputs)
     .reshape([...batch.shape, config.hiddenSize]) as tf.Tensor3D;
   const { hidden } = decoderForward(model.weights, config, embedded);
   return tokenCrossEntropy(logitsOf(model.weights, hidden), batch.labels);

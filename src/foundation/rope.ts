@@ -17,6 +17,8 @@ export function rotaryFrequencies(config: DecoderConfig): Float64Array {
       return plain;
     case "linear":
       return plain.map((frequency) => frequency / ropeScaling.factor);
+    case "factors":
+      return plain.map((frequency, i) => frequency / ropeScaling.factors[i]);
     case "llama3": {
       const { factor, lowFreqFactor, highFreqFactor, originalMaxPosition } = ropeScaling;
       return plain.map((frequency) => {

@@ -1,5 +1,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { FedKimError } from "../formats/errors.ts";
+import { isGguf } from "./checkpoint.ts";
+import { ggufTokenizer, type TokenizerFiles } from "./gguf_tokenizer.ts";
 import { readJsonFile } from "./_json_file.ts";
 
 /** Text to token ids and back, as a checkpoint's `tokenizer.json` defines it. */
@@ -14,29 +16,38 @@ export interface TextTokenizer {
   readonly bosId: number | undefined;
   /** Id that ends a sequence, where the tokenizer names one. */
   readonly eosId: number | undefined;
+  /** The Jinja text of the model's chat template, where its settings have one. */
+  readonly chatTemplate: string | undefined;
 }
 
 /**
- * Reads `tokenizer.json` and, where present, `tokenizer_config.json`.
+ * Reads `tokenizer.json` and, where present, `tokenizer_config.json`; or the tokenizer inside a `.gguf` file.
  *
- * @param folder a Hugging Face model folder
+ * @param folder a Hugging Face model folder, or a `.gguf` file
  * @returns the tokenizer
  * @throws FedKimError `FormatError` when a file is missing or malformed
  */
 export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
-  const definition = await readJsonFile(`${folder}/tokenizer.json`);
-  const settings = await readJsonFile(`${folder}/tokenizer_config.json`, {});
+  const { definition, settings } = await readFiles(folder);
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(definition, settings);
   } catch (cause) {
-    throw new FedKimError("FormatError", `The tokenizer ${folder}/tokenizer.json is malformed.`, {
+    throw new FedKimError("FormatError", `The tokenizer of ${folder} is malformed.`, {
       found: cause instanceof Error ? cause.message : String(cause),
       needed: "a Hugging Face tokenizers file",
       cause,
     });
   }
   return wrapTokenizer(tokenizer, settings);
+}
+
+async function readFiles(path: string): Promise<TokenizerFiles> {
+  if (isGguf(path)) return await ggufTokenizer(path);
+  return {
+    definition: await readJsonFile(`${path}/tokenizer.json`),
+    settings: await readJsonFile(`${path}/tokenizer_config.json`, {}),
+  };
 }
 
 function wrapTokenizer(tokenizer: Tokenizer, settings: Record<string, unknown>): TextTokenizer {
@@ -53,5 +64,6 @@ function wrapTokenizer(tokenizer: Tokenizer, settings: Record<string, unknown>):
     tokenId: (token) => tokenizer.token_to_id(token),
     bosId: special("bos_token"),
     eosId: special("eos_token"),
+    chatTemplate: typeof settings.chat_template === "string" ? settings.chat_template : undefined,
   };
 }

@@ -1,14 +1,22 @@
 import { FedKimError } from "../formats/errors.ts";
-import { disposeAll, tf } from "../tensor/mod.ts";
-import { readFloats, type StoredTensor, type TensorArchive } from "../formats/safetensors.ts";
+import {
+  type Disposable,
+  disposeAll,
+  type LinearWeight,
+  linearWeight,
+  tf,
+  type TokenTable,
+  tokenTable,
+  type WeightForm,
+} from "../tensor/mod.ts";
+import type { CheckpointTensor, CheckpointTensors } from "./checkpoint.ts";
 import type { DecoderConfig } from "./config.ts";
-import { type LinearName, linearShapes, storedLinear, storedNames } from "./tensor_names.ts";
-import { transposeMatrix } from "./_matrix.ts";
+import { linearModule, type LinearName, linearShapes, storedLinear, storedNames } from "./tensor_names.ts";
 
 /** One linear layer, y = x W + b. */
 export interface Linear {
-  /** `[in, out]`, the transpose of the checkpoint's layout. */
-  readonly weight: tf.Tensor2D;
+  /** `[in, out]`, the transpose of the checkpoint's layout; packed on WebGPU. */
+  readonly weight: LinearWeight;
   /** `[out]`; absent where the layer has none. */
   readonly bias?: tf.Tensor;
 }
@@ -23,16 +31,16 @@ export interface LayerWeights {
   readonly linears: Readonly<Record<LinearName, Linear>>;
 }
 
-/** All tensors of a decoder, in float32 on the active backend. */
+/** All tensors of a decoder on the active backend. */
 export interface DecoderWeights {
   /** Token embedding, `[V, H]`. */
-  readonly embedding: tf.Tensor2D;
+  readonly embedding: TokenTable;
   /** The layers, bottom first. */
   readonly layers: readonly LayerWeights[];
   /** Final RMSNorm gain, `[H]`. */
   readonly finalNorm: tf.Tensor;
   /** Output head, `[V, H]`; the embedding itself when tied. */
-  readonly head: tf.Tensor2D;
+  readonly head: TokenTable;
 }
 
 /** Called for every tensor that was read, in a fixed order, with its float32 values in the checkpoint's layout. */
@@ -44,22 +52,28 @@ export type TensorVisitor = (name: string, shape: readonly number[], values: Flo
  * @param archive the checkpoint's tensors
  * @param config its configuration
  * @param visit sees every tensor, e.g. to hash it
+ * @param form how a matrix of this name is stored; gains and biases stay float32
  * @returns the weights
  * @throws FedKimError `ModelError` for a missing tensor, a wrong shape or values that are not finite
  */
 export async function readWeights(
-  archive: TensorArchive,
+  archive: CheckpointTensors,
   config: DecoderConfig,
   visit: TensorVisitor = () => {},
+  form: (name: string) => WeightForm = () => "float32",
 ): Promise<DecoderWeights> {
-  const made: tf.Tensor[] = [];
-  const keep = <T extends tf.Tensor>(tensor: T): T => {
+  const made: Disposable[] = [];
+  const keep = <T extends Disposable>(tensor: T): T => {
     made.push(tensor);
     return tensor;
   };
+  let latest: { name: string; values: Float32Array } | undefined;
   const read = async (name: string, shape: readonly number[]): Promise<Float32Array> => {
+    // InternLM2's fused wqkv is asked for three times in a row and read once.
+    if (latest?.name === name) return latest.values;
     const values = await readChecked(archive, name, shape);
     visit(name, shape, values);
+    latest = { name, values };
     return values;
   };
   try {
@@ -67,8 +81,8 @@ export async function readWeights(
     const { vocabSize, hiddenSize } = config;
     const vector = async (name: string): Promise<tf.Tensor> =>
       keep(tf.tensor1d(await read(name, [hiddenSize])));
-    const table = async (name: string): Promise<tf.Tensor2D> =>
-      keep(tf.tensor2d(await read(name, [vocabSize, hiddenSize]), [vocabSize, hiddenSize]));
+    const table = async (name: string): Promise<TokenTable> =>
+      keep(tokenTable(await read(name, [vocabSize, hiddenSize]), [vocabSize, hiddenSize], form(name)));
     const embedding = await table(names.embedding);
     const layers: LayerWeights[] = [];
     for (let layer = 0; layer < config.layers; layer++) {
@@ -76,7 +90,7 @@ export async function readWeights(
       for (const [name, shape] of Object.entries(linearShapes(config)) as [LinearName, [number, number]][]) {
         const { weight, bias } = await storedLinear(config, layer, name, read);
         linears[name] = {
-          weight: keep(tf.tensor2d(transposeMatrix(weight, shape[1], shape[0]), shape)),
+          weight: keep(linearWeight(weight, shape, form(`${linearModule(config, layer, name)}.weight`))),
           ...(bias === undefined ? {} : { bias: keep(tf.tensor1d(bias)) }),
         };
       }
@@ -108,7 +122,7 @@ export function disposeWeights(weights: DecoderWeights): void {
 }
 
 async function readChecked(
-  archive: TensorArchive,
+  archive: CheckpointTensors,
   name: string,
   shape: readonly number[],
 ): Promise<Float32Array> {
@@ -121,14 +135,14 @@ async function readChecked(
     );
   }
   checkShape(stored, shape);
-  const values = await readFloats(stored);
+  const values = await stored.read();
   if (!values.every(Number.isFinite)) {
     throw modelError(stored.file, `tensor ${name} contains values that are not finite`, "finite weights");
   }
   return values;
 }
 
-function checkShape(stored: StoredTensor, shape: readonly number[]): void {
+function checkShape(stored: CheckpointTensor, shape: readonly number[]): void {
   if (stored.shape.length !== shape.length || stored.shape.some((length, axis) => length !== shape[axis])) {
     const found = `tensor ${stored.name} of shape [${stored.shape.join(", ")}]`;
     throw modelError(stored.file, found, `[${shape.join(", ")}] as config.json says`);

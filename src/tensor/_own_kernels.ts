@@ -14,6 +14,8 @@ export type OwnKernelName =
   | "FkCrossEntropy"
   | "FkCrossEntropyGrad"
   | "FkAdamW"
+  | "FkPackedMatMul"
+  | "FkUnpackRows"
   | "FkSumOfSquares";
 
 /** True when the active backend has our kernels. */
@@ -25,7 +27,7 @@ export function hasOwnKernels(): boolean {
 export function runOwnKernel(
   name: OwnKernelName,
   inputs: Readonly<Record<string, tf.Tensor>>,
-  attributes: Readonly<Record<string, number | boolean>> = {},
+  attributes: Readonly<Record<string, number | boolean | string>> = {},
 ): tf.Tensor[] {
   const outputs = tf.engine().runKernel(name, { ...inputs }, { ...attributes }) as tf.Tensor | tf.Tensor[];
   return Array.isArray(outputs) ? outputs : [outputs];

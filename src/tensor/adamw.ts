@@ -1,4 +1,5 @@
 import { hasOwnKernels, runOwnKernel } from "./_own_kernels.ts";
+import { readFloat32 } from "./read.ts";
 import { tf } from "./_tf.ts";
 import { disposeAll } from "./scope.ts";
 import { globalNorm } from "./sums.ts";
@@ -13,6 +14,14 @@ export interface AdamWOptions {
   readonly epsilon?: number;
   /** Decoupled decay of matrices; vectors (biases, gains) are not decayed. */
   readonly weightDecay?: number;
+}
+
+/** What {@link AdamW} needs to go on where it was. */
+export interface AdamWState {
+  /** Updates made. */
+  readonly steps: number;
+  /** First, then second moments, each in the order of the variables. */
+  readonly moments: readonly Float32Array[];
 }
 
 /** One variable with its moments. */
@@ -93,6 +102,29 @@ export class AdamW {
     const kept = variable.rank >= 2 ? variable.mul(1 - learningRate * weightDecay) : variable;
     const next = kept.sub(nextFirst.mul(learningRate / (1 - beta1 ** this.#steps)).div(root));
     return [next, nextFirst, nextSecond];
+  }
+
+  /**
+   * Copies the state to the host, to the bit.
+   *
+   * @returns number of updates and moments
+   */
+  async state(): Promise<AdamWState> {
+    const moments: Float32Array[] = [];
+    for (const moment of [...this.#first, ...this.#second]) moments.push((await readFloat32(moment)).slice());
+    return { steps: this.#steps, moments };
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @param state of an optimizer over variables of the same shapes
+   */
+  restore({ steps, moments }: AdamWState): void {
+    this.#steps = steps;
+    [...this.#first, ...this.#second].forEach((moment, index) =>
+      tf.tidy(() => moment.assign(tf.tensor(moments[index], moment.shape)))
+    );
   }
 
   /** Frees the moments. */

@@ -3,6 +3,11 @@ import { mayHaveHardwareGpu, probeGpuAdapter } from "./_gpu_adapter.ts";
 import { watchDevice } from "./_device_errors.ts";
 import { tf } from "./_tf.ts";
 import { installWasmKernels } from "./_wasm_kernels.ts";
+import { guardHeap } from "./_wasm_heap_guard.ts";
+import type { WasmBackend } from "./_wasm_heap.ts";
+import type { WebGpuBackend } from "./_webgpu_backend.ts";
+import { installWebGpuKernels } from "./_webgpu_kernels.ts";
+import { guardPool } from "./_webgpu_pool.ts";
 
 /** The three places where tensors can live. */
 export type BackendName = "webgpu" | "wasm" | "cpu";
@@ -83,6 +88,8 @@ async function startWebGpu(reason: string): Promise<BackendInfo> {
   await import("@tensorflow/tfjs-backend-webgpu");
   await activate("webgpu", "update the GPU's driver, or use --backend wasm");
   watchDevice(tf.backend());
+  installWebGpuKernels();
+  guardPool(tf.backend() as unknown as WebGpuBackend);
   return { name: "webgpu", device: adapter.device, software: adapter.software, reason };
 }
 
@@ -90,6 +97,7 @@ async function startWasm(reason: string): Promise<BackendInfo> {
   await import("@tensorflow/tfjs-backend-wasm");
   await activate("wasm", "run with --allow-read so that the WASM file can be loaded, or use --backend cpu");
   installWasmKernels();
+  guardHeap(tf.backend() as unknown as WasmBackend);
   const simd = (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) ? "SIMD" : "no SIMD";
   return { name: "wasm", device: `WebAssembly, ${simd}, one thread`, software: true, reason };
 }

@@ -1,5 +1,3 @@
-import type { tf } from "./_tf.ts";
-
 /** Anything that owns memory outside the JavaScript heap. */
 export interface Disposable {
   /** Frees it; calling again is harmless. */
@@ -48,10 +46,10 @@ export class TensorScope implements Disposable {
 }
 
 /**
- * Frees several tensors; `undefined` entries are skipped.
+ * Frees several tensors or other disposables; `undefined` entries are skipped.
  *
- * @param items tensors, variables or undefined
+ * @param items tensors, variables, packed matrices or undefined
  */
-export function disposeAll(items: Iterable<tf.Tensor | undefined>): void {
+export function disposeAll(items: Iterable<Disposable | undefined>): void {
   for (const item of items) item?.dispose();
 }

@@ -6,7 +6,11 @@ export class SeededRandom {
   readonly #state: Uint32Array;
   #spare: number | undefined;
 
-  /** @param seed any finite number; its 53 integer bits are mixed by SplitMix32 */
+  /**
+   * Starts a stream.
+   *
+   * @param seed any finite number; its 53 integer bits are mixed by SplitMix32
+   */
   constructor(seed: number) {
     const low = seed >>> 0;
     let mix = (low ^ Math.imul(Math.floor(seed / 4294967296) >>> 0, 0x9e3779b9)) >>> 0;

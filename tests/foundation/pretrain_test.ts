@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import fc from "fast-check";
 import { countWords, trainBytePairs } from "../../src/foundation/bpe_trainer.ts";
 import {
-  EMBEDDED_MODEL_FOLDER,
-  EMBEDDED_PRETRAIN,
-  inspectCheckpoint,
+  DEFAULT_PRETRAIN,
   loadTokenizer,
   pretrainDecoder,
+  type PretrainOptions,
   type PretrainResult,
-  readPriorityTexts,
 } from "../../src/foundation/mod.ts";
-import { selectBackend } from "../../src/tensor/mod.ts";
+import { selectBackend, tf } from "../../src/tensor/mod.ts";
 import { writeTinyModel } from "./_tiny_model.ts";
 
 Deno.test("byte pairs are merged most frequent first", () => {
@@ -42,6 +41,8 @@ Deno.test("the trained tokenizer gives back every lower-case text, byte for byte
 async function trainOnce(
   corpus: string,
   output: string,
+  interruptAfter = Infinity,
+  changes: Partial<PretrainOptions> = {},
 ): Promise<{ losses: number[]; result: PretrainResult; weights: Uint8Array }> {
   const shape = {
     vocabSize: 300,
@@ -52,7 +53,7 @@ async function trainOnce(
     maxPositions: 64,
   };
   const run = pretrainDecoder({
-    ...EMBEDDED_PRETRAIN,
+    ...DEFAULT_PRETRAIN,
     shape,
     corpus,
     output,
@@ -60,6 +61,7 @@ async function trainOnce(
     steps: 30,
     batchSize: 4,
     sequenceLength: 16,
+    ...changes,
   });
   const losses: number[] = [];
   for (;;) {
@@ -68,6 +70,7 @@ async function trainOnce(
       return { losses, result: next.value, weights: await Deno.readFile(`${output}/model.safetensors`) };
     }
     losses.push(next.value.loss);
+    if (losses.length === interruptAfter) await run.return(undefined as never);
   }
 }
 
@@ -89,23 +92,30 @@ Deno.test("pretrainDecoder() learns, and is the same to the bit under one seed",
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("an interrupted run goes on to the same weights, to the bit, and refuses other settings", async () => {
+  await selectBackend("wasm");
+  const folder = await Deno.makeTempDir({ prefix: "fedkim-pretrain-" });
+  const corpus = `${folder}/corpus.jsonl`;
+  const line = JSON.stringify({ question: "What is shock?", answer: "A failure of the circulation." });
+  await Deno.writeTextFile(corpus, `${line}\n`.repeat(100));
+  const whole = await trainOnce(corpus, `${folder}/a`);
+  const before = tf.memory().numTensors;
+  await trainOnce(corpus, `${folder}/b`, 27).catch(() => {});
+  assert.equal(tf.memory().numTensors, before, "tensors were leaked");
+  await assert.rejects(() => trainOnce(corpus, `${folder}/b`, Infinity, { learningRate: 1 }), {
+    code: "ModelError",
+  });
+  const rest = await trainOnce(corpus, `${folder}/b`);
+  assert.deepEqual(rest.losses, whole.losses.slice(25));
+  assert.deepEqual(rest.weights, whole.weights);
+  assert.equal(existsSync(`${folder}/b/pretraining.safetensors`), false);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("pretrainDecoder() names the line of a malformed corpus", async () => {
   const folder = await Deno.makeTempDir({ prefix: "fedkim-pretrain-" });
   await Deno.writeTextFile(`${folder}/corpus.jsonl`, '{"question":"q","answer":"a"}\n{"question":"q"}\n');
   await assert.rejects(() => trainOnce(`${folder}/corpus.jsonl`, `${folder}/out`), /line 2/);
   await assert.rejects(() => trainOnce(`${folder}/none.jsonl`, `${folder}/out`), /no readable file/);
   await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("the embedded model is below 6 MB and knows yes and no as single tokens", async () => {
-  const { bytes, config } = await inspectCheckpoint(EMBEDDED_MODEL_FOLDER);
-  assert.ok(bytes < 6e6);
-  const tokenizer = await loadTokenizer(EMBEDDED_MODEL_FOLDER);
-  assert.equal(tokenizer.encode("yes").length, 1);
-  assert.equal(tokenizer.encode("no").length, 1);
-  assert.equal(tokenizer.bosId, config.bosTokenId);
-  for (const text of await readPriorityTexts()) {
-    const words = text.toLowerCase().match(/(?<=^| )[a-z]+/g) ?? [];
-    for (const word of words) assert.equal(tokenizer.encode(word).length, 1, word);
-  }
 });

@@ -121,7 +121,7 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   ),
   m(
     "native_provider.ts",
-    "if (!isCanonicalX25519(publicKey)) return undefined;",
+    "if (!isCanonicalX25519(peer)) return undefined;",
     "",
     "crypto_provider_test.ts",
     "x25519 of native refuses",

@@ -26,8 +26,9 @@ const BASE: Permissions = {
   read: "all",
   write: "all",
   env: [...TERMINAL, ...GRAPHICS, ...OWN],
-  // The name of the private folder that stands in for XDG_RUNTIME_DIR; how large a model may be on a shared memory.
-  sys: ["uid", "systemMemoryInfo"],
+  // The name of the private folder that stands in for XDG_RUNTIME_DIR; how large a model may be on a shared memory;
+  // room on the disk of a site.
+  sys: ["uid", "systemMemoryInfo", "statfs"],
   run: "none",
 };
 

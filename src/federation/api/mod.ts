@@ -11,4 +11,5 @@
  */
 export { aggregatorApp } from "./app.ts";
 export type { AggregatorAppOptions, AggregatorDesk, ConnectionInfo } from "./app.ts";
+export { ROUTES } from "./routes.ts";
 export type { PlanAnswer, Status } from "./schemas.ts";

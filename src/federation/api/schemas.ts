@@ -11,6 +11,7 @@ export const ProblemSchema = z.object({
   code: errorCode,
   status: z.int(),
   detail: z.string(),
+  reason: z.string().optional().openapi({ description: "a finer reason inside the code, stable too" }),
 }).openapi("Problem");
 
 /** A new member's key, against an invite. */
