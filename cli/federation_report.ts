@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { buildReport, type LedgerStatus, type PrivacyReport, readLedger } from "../src/dp/mod.ts";
 import { type FederationPlan, readRunJson, SITE_FILES, UNACCOUNTED_RELEASES } from "../src/federation/mod.ts";
-import { loadFederationPart } from "../src/local/mod.ts";
+import { indexFederationPart } from "../src/local/mod.ts";
 
 /** People who own many privacy units of a set, e.g. one person behind 90 ECG records. */
 interface Group {
@@ -53,7 +53,7 @@ export interface PrivacySummary {
   readonly epsilon: number;
 }
 
-/** The coalition view of a run's signed schedule, set by set. */
+/** What a run's signed schedule promises, set by set. In `local` mode it needs no other site to be honest. */
 export async function privacySummary(run: string): Promise<PrivacySummary[]> {
   const { plan } = await readRunJson<{ plan: FederationPlan }>(run, "run");
   return plan.dp.guarantees
@@ -61,7 +61,9 @@ export async function privacySummary(run: string): Promise<PrivacySummary[]> {
       unit,
       set: population,
       tasks: plan.model.spec.heads.filter((head) => head.set === population).map((head) => head.task),
-      view: `coalition of ${plan.dp.request.cohort.colluders} site and server`,
+      view: plan.mode === "local"
+        ? "everybody else"
+        : `coalition of ${plan.dp.request.cohort.colluders} site and server`,
       delta,
       epsilon,
     }));
@@ -80,14 +82,8 @@ async function groupsOf(run: string): Promise<Group[]> {
   const largest = new Map<string, number>();
   for await (const folder of Deno.readDir(join(run, "sites"))) {
     const { data } = JSON.parse(await Deno.readTextFile(join(run, "sites", folder.name, "client.json")));
-    for (const set of (await loadFederationPart(data)).sets) {
-      const unitsOf = new Map<string, Set<string>>();
-      set.records.forEach(({ patient }, row) => {
-        const units = unitsOf.get(patient) ?? new Set();
-        unitsOf.set(patient, units.add(set.units[row]));
-      });
-      const most = Math.max(0, ...[...unitsOf.values()].map((units) => units.size));
-      largest.set(set.name, Math.max(largest.get(set.name) ?? 0, most));
+    for (const { name, mostUnitsPerPatient } of (await indexFederationPart(data)).sets) {
+      largest.set(name, Math.max(largest.get(name) ?? 0, mostUnitsPerPatient));
     }
   }
   return [...largest].filter(([, maxUnits]) => maxUnits > 1)
