@@ -39,7 +39,7 @@ export class LagrangeCache {
 
   /** Coefficients at zero for these coordinates. */
   get(field: BinaryField, coordinates: readonly number[]): readonly number[] {
-    const key = coordinates.join();
+    const key = `${field.bits}:${coordinates.join()}`;
     if (key !== this.#key) {
       this.#coefficients = lagrangeAt(field, coordinates, 0);
       this.#key = key;

@@ -211,9 +211,10 @@ export class SecAggServer {
   /** True if this client would start one more upload than may be in flight. */
   #isFull(clientId: string): boolean {
     if (this.#state.phase !== "masked_input") return false;
-    const { uploads, indexOf } = this.#state;
+    const { uploads, indexOf, committed } = this.#state;
     const index = indexOf.get(clientId);
-    if (index === undefined || uploads.get(index)?.staged) return false;
+    // A committed site's chunks are duplicates and take no place.
+    if (index === undefined || committed.has(index) || uploads.get(index)?.staged) return false;
     let staged = 0;
     for (const upload of uploads.values()) if (upload.staged) staged++;
     return staged >= this.#maxStagedVectors;

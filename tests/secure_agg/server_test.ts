@@ -145,6 +145,10 @@ Deno.test("uploads beyond maxStagedVectors are answered busy until a place is fr
   // Site 0 stalls: its place is given to site 1, its hashes stay.
   server.releaseUpload("s000");
   for (const message of uploads[1]) assert.equal(server.receive("s001", message).kind, "accepted");
+  // A site that has finished asks for no place: it can push nobody out by saying again what is known.
+  assert.equal(server.receive("s002", uploads[2][0]).kind, "accepted");
+  assert.equal(server.receive("s001", uploads[1][0]).kind, "accepted");
+  server.releaseUpload("s002");
   const chunk = decodeMessage(uploads[0][0]) as Extract<ClientMessage, { type: "masked_chunk" }>;
   const other = encodeMessage({ ...chunk, payload: chunk.payload.with(0, chunk.payload[0] ^ 1) });
   const receipt = server.receive("s000", other);
