@@ -147,7 +147,7 @@ Deno.test("uploads beyond maxStagedVectors are answered busy until a place is fr
   for (const message of uploads[1]) assert.equal(server.receive("s001", message).kind, "accepted");
   // A site that has finished asks for no place: it can push nobody out by saying again what is known.
   assert.equal(server.receive("s002", uploads[2][0]).kind, "accepted");
-  assert.equal(server.receive("s001", uploads[1][0]).kind, "accepted");
+  assert.equal(server.receive("s001", uploads[1][0]).kind, "duplicate");
   server.releaseUpload("s002");
   const chunk = decodeMessage(uploads[0][0]) as Extract<ClientMessage, { type: "masked_chunk" }>;
   const other = encodeMessage({ ...chunk, payload: chunk.payload.with(0, chunk.payload[0] ^ 1) });
