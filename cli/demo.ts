@@ -115,7 +115,7 @@ interface DemoData {
 }
 
 async function federationData(options: Options<"demo">, run: string, line: ProgressLine): Promise<DemoData> {
-  const dir = options.data ?? join(run, "data");
+  const dir = resolve(options.data ?? join(run, "data"));
   if (options.data === undefined) {
     out.note(
       "No --data given: making a synthetic federation (simulated ECGs, vital signs, labs and phantoms; no real patient).",

@@ -8,11 +8,13 @@ import { out, ProgressLine } from "./terminal.ts";
 export async function inject(options: Options<"inject">): Promise<void> {
   await selectBackend(options.backend);
   const line = new ProgressLine(STAGES);
-  const result = await injectRun(await openRun(options.run), options.data, (event) => line.update(event));
+  const { trainable, table } = await injectRun(
+    await openRun(options.run),
+    options.data,
+    (event) => line.update(event),
+  );
   line.end();
   out.result(
-    options.json
-      ? JSON.stringify(result)
-      : `Injected. Trained and frozen parameters: ${JSON.stringify(result.trainable)}`,
+    options.json ? JSON.stringify({ trainable }) : `Injected.\n${table}`,
   );
 }

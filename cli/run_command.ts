@@ -56,7 +56,8 @@ export async function runCommand(command: Command): Promise<number> {
   } catch (error) {
     const { code, message, trace } = failureOf(error, command);
     out.note(`${paint("red", code)}: ${trace ?? message}`);
-    if (command.json) out.result(JSON.stringify({ error: { code, message } }));
+    // A verb that has printed its document, such as doctor, has said there what failed.
+    if (command.json && !out.hasResult) out.result(JSON.stringify({ error: { code, message } }));
     return ERROR_EXIT_STATUS[code];
   }
 }

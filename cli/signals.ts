@@ -24,7 +24,7 @@ export function howToGoOn({ verb }: Pick<Command, "verb">): string {
     case "client":
       return "What the ledger was charged stays charged; start the same command again, and the site joins at the next step.";
     case "aggregator":
-      return "Sites keep what their ledgers were charged; what was written stays in the run folder. Start the same command again.";
+      return "Every finished step and every message is kept, and sites wait for it: the same command goes on with the run.";
     case "demo":
       return "Nothing of it goes on; the run folder keeps its logs. Start the same command again for a new run.";
     case "foundation pretrain":

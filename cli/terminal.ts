@@ -15,8 +15,11 @@ function write(place: typeof Deno.stdout | typeof Deno.stderr, text: string): vo
 
 /** Where a verb writes: results on stdout, everything else on stderr. */
 export const out = {
+  /** Whether a result was written. */
+  hasResult: false,
   /** Writes a line to stdout. */
   result(text: string): void {
+    out.hasResult = true;
     write(Deno.stdout, `${text}\n`);
   },
   /** Writes a line to stderr. */
@@ -55,7 +58,13 @@ export function duration(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} m ${String(whole % 60).padStart(2, "0")} s`;
 }
 
-/** Draws progress with ETA: one redrawn line on a terminal, a plain line every few seconds otherwise. */
+/** A rate with three digits, per minute where it is slow. */
+function perSecond(rate: number): string {
+  const [value, unit] = rate >= 1 ? [rate, "s"] : [rate * 60, "min"];
+  return Number.isFinite(value) ? `${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}/${unit}` : "";
+}
+
+/** Draws progress with rate and ETA: one redrawn line on a terminal, a plain line every few seconds otherwise. */
 export class ProgressLine {
   #stage = "";
   #started = 0;
@@ -102,7 +111,7 @@ export class ProgressLine {
     const time = share >= 1
       ? `in ${duration(elapsed)}`
       : share > 0
-      ? `ETA ${duration(elapsed / share - elapsed)}`
+      ? `${perSecond(event.done / elapsed)}  ETA ${duration(elapsed / share - elapsed)}`
       : "ETA …";
     const label = (this.labels[event.stage] ?? event.stage).padEnd(26);
     const detail = event.detail === undefined ? "" : `  ${paint("dim", event.detail)}`;

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** What one run of the process gives; seconds and bytes. */
+/** What one run of the process gives; seconds of CPU time and bytes. */
 interface LargeSite {
   readonly records: number;
   readonly index: number;
@@ -9,7 +9,7 @@ interface LargeSite {
   readonly growth: number;
 }
 
-/** A site with a million light records on disk, in a process of its own: seconds, and memory above a small site's. */
+/** A site with a million light records on disk, in a process of its own: CPU time, and memory above a small site's. */
 export async function largeSite(records = 1_000_000): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "tests/local/large_site_process.ts", String(records), "2"],
@@ -24,7 +24,9 @@ export async function largeSite(records = 1_000_000): Promise<string> {
     `patient), from disk: index ${found.index.toFixed(0)} s, features ${
       found.features.toFixed(0)
     } s, a private step ` +
-    `at q = 0.05 ${found.step.toFixed(1)} s (wall clock); resident memory at most ${
+    `at q = 0.05 ${
+      found.step.toFixed(1)
+    } s with clip, rounding and exact noise (CPU time); resident memory at most ${
       (found.growth / 2 ** 20).toFixed(0)
     } MiB above that of a site with 60 records.`;
 }

@@ -168,7 +168,14 @@ export type {
   PrivacyView,
   ViewGuarantee,
 } from "./plan/mod.ts";
-export { buildReport, PAGE_STYLE, renderHtml, renderMarkdown, renderPlot, renderTerminal } from "./report/mod.ts";
+export {
+  buildReport,
+  PAGE_STYLE,
+  renderHtml,
+  renderMarkdown,
+  renderPlot,
+  renderTerminal,
+} from "./report/mod.ts";
 export type {
   AuditSummary,
   PeopleGroup,

@@ -70,11 +70,14 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
   const anchor = flatten(plan.model.spec, base);
   let state = options.state ?? startOf(anchor);
   let detail = "";
-  if (options.state === undefined) ({ state, detail } = await validate(options, state));
+  if (options.state === undefined) {
+    ({ state, detail } = await validate(options, state));
+    await runs.saveStep(planHash, state);
+  }
   for (let round = state.round + 1; round <= steps; round++) {
     const log = runs.log(planHash, round);
     // A step that is carried on keeps the sites that it began with.
-    if (await log.read() === undefined) await desk.enoughPresent(plan.secureAggregation.nMin);
+    if (!await log.begun()) await desk.enoughPresent(plan.secureAggregation.nMin);
     const outcome = await runStep(options, round, state.flat, log);
     state = outcome.kind === "sum"
       ? await summed(options, state, anchor, outcome)

@@ -6,16 +6,21 @@ import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { VERSION } from "../formats/version.ts";
 import { aggregate } from "./aggregation.ts";
+import type { AuditLog } from "./audit_log.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
 import type { ArtefactStore } from "./artefact_store.ts";
 import { minimumSites } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
+import { configHash } from "./config_hash.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
 import type { TaskDecision } from "./decisions.ts";
 import { type FederationPlan, federationPlanHash, sealPlan } from "./federation_plan.ts";
+import { readRunJson } from "./finished_run.ts";
 import { makeDpPlan, preparePublic, type PublicStage } from "./public_stage.ts";
 import type { RunFolder } from "./run_folder.ts";
+import type { RunStore } from "./run_store.ts";
 import type { SiteDesk } from "./site_desk.ts";
+import type { UnfinishedRun } from "./unfinished_run.ts";
 import { encodeWeights } from "./weights_file.ts";
 
 /** How long the aggregator stays up for sites to fetch their last letter, milliseconds. */
@@ -33,6 +38,10 @@ export interface FederationOptions {
   readonly artefacts: ArtefactStore;
   /** Where plan, metrics, checkpoints and results go. */
   readonly run: RunFolder;
+  /** Where it is kept how far the run has come. */
+  readonly runs: RunStore;
+  /** What happens is noted here. */
+  readonly audit: AuditLog;
   /** Receives progress. */
   readonly onProgress: OnProgress;
 }
@@ -58,41 +67,113 @@ export interface FederationResult {
 }
 
 /**
- * A federation from public pre-training to evaluation. Whatever ends it early is told to the sites too.
+ * A federation from public pre-training to evaluation, or what is left of it after a restart. What ends it for good is
+ * told to the sites too; after anything else the same run can be carried on.
+ * @param options see {@link FederationOptions}
+ * @param restored the unfinished run, where there is one
  * @throws FedKimError with the code of whatever ended it
  */
-export async function runFederation(options: FederationOptions): Promise<FederationResult> {
+export async function runFederation(
+  options: FederationOptions,
+  restored: UnfinishedRun | undefined,
+): Promise<FederationResult> {
+  const started = performance.now();
+  const { run, runs, audit, book, desk } = options;
+  const begun = restored === undefined
+    ? await beginOrTell(options)
+    : { unfinished: restored, stage: publicStageOf(options, restored) };
+  const { unfinished, stage } = begun;
+  const { plan, planHash, base, record } = unfinished;
+  await writeRunJson(options, unfinished);
+  let flat: Float64Array;
+  if (record.state === "injection") {
+    flat = unfinished.step!.flat;
+  } else {
+    try {
+      if (unfinished.step === undefined) await desk.allAccepted();
+      desk.stage = "aggregation";
+      flat = await aggregate({
+        ...options,
+        plan,
+        base,
+        stage,
+        state: unfinished.step,
+        identity: book.identity,
+      });
+    } catch (error) {
+      if (endsRun(error)) {
+        await audit.record("aggregator", "run_failed", { planHash, code: error.code });
+        await runs.end(record, "failed", { code: error.code, message: error.message });
+        await desk.farewell(error, FAREWELL_MS);
+      }
+      throw error;
+    }
+    await runs.advance(record, "injection");
+  }
+  await Deno.writeFile(run.file("weights"), encodeWeights(unflatten(plan.model.spec, base, flat)));
+  await desk.farewell(undefined, FAREWELL_MS);
+  const result = await results(options, unfinished, await stage, flat, started);
+  await audit.record("aggregator", "run_finished", { planHash });
+  await runs.end(record, "finished", result);
+  await run.remove("injectionState");
+  desk.stage = "finished";
+  return result;
+}
+
+/** Ends for which there is nothing to carry on: everything else is this machine's trouble, and the run waits for it. */
+function endsRun(error: unknown): error is FedKimError {
+  return error instanceof FedKimError &&
+    ["PolicyRefused", "BelowThreshold", "ProtocolAbort", "NetworkError"].includes(error.code);
+}
+
+/** A new run; sites that have come for it already are told where it cannot begin. */
+async function beginOrTell(
+  options: FederationOptions,
+): Promise<{ readonly unfinished: UnfinishedRun; readonly stage: Promise<PublicStage> }> {
+  const { desk, audit } = options;
   try {
-    return await runStages(options);
+    desk.stage = "public pre-training";
+    const stage = await preparePublic(options.config, options.onProgress);
+    return { unfinished: await agree(options, stage), stage: Promise.resolve(stage) };
   } catch (error) {
-    await options.desk.farewell(error, FAREWELL_MS);
+    if (error instanceof FedKimError && error.code !== "StoreError") {
+      await audit.record("aggregator", "run_failed", { code: error.code });
+      await desk.farewell(error, FAREWELL_MS);
+    }
     throw error;
   }
 }
 
-async function runStages(options: FederationOptions): Promise<FederationResult> {
-  const { config, desk, book, run, onProgress } = options;
-  const started = performance.now();
-  desk.stage = "public pre-training";
-  const stage = await preparePublic(config, onProgress);
-  const plan = await agree(options, stage);
-  const planHash = federationPlanHash(plan);
-  await run.json("run", {
-    plan,
-    planHash,
-    config,
-    layers: describeSpec(stage.spec),
-    versions: { fedkim: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
-    startedAt: new Date().toISOString(),
-  });
-  desk.stage = "aggregation";
-  const flat = await aggregate({ ...options, plan, stage, identity: book.identity });
-  const weights = unflatten(stage.spec, stage.base, flat);
-  await Deno.writeFile(run.file("weights"), encodeWeights(weights));
-  await desk.farewell(undefined, FAREWELL_MS);
+/** Public data around the model of an unfinished run; loads while its step goes on. */
+function publicStageOf(options: FederationOptions, { plan, base }: UnfinishedRun): Promise<PublicStage> {
+  const stage = preparePublic(options.config, options.onProgress, { spec: plan.model.spec, base })
+    .then((prepared) => {
+      const found = options.artefacts.put(prepared.textTable);
+      if (found === plan.model.textTable) return prepared;
+      throw new FedKimError("ConfigError", "The foundation model is another one than the unfinished run's.", {
+        found: `a token table with SHA-256 ${found}`,
+        needed: plan.model.textTable,
+        remedy: "put the old model back, or name another state folder for a new run",
+      });
+    });
+  // Whoever awaits it hears of a failure; until then it is nobody's unhandled one.
+  stage.catch(() => {});
+  return stage;
+}
+
+/** Injection and evaluation. */
+async function results(
+  { config, desk, run, onProgress }: FederationOptions,
+  { plan, planHash, base }: UnfinishedRun,
+  stage: PublicStage,
+  flat: Float64Array,
+  started: number,
+): Promise<FederationResult> {
+  const weights = unflatten(plan.model.spec, base, flat);
   desk.stage = "injection";
   const { seed, injection: { epochs } } = config;
-  const injected = await injectKnowledge(stage, weights, { seed, epochs }, onProgress);
+  const checkpoint = run.file("injectionState");
+  const injected = await injectKnowledge(stage, weights, { seed, epochs, checkpoint }, onProgress);
   await saveInjection(injected.model, run.file("injection"));
   desk.stage = "evaluation";
   const tasks = config.data.test === undefined
@@ -109,26 +190,46 @@ async function runStages(options: FederationOptions): Promise<FederationResult> 
     ...(tasks === undefined ? {} : { tasks }),
   };
   await run.json("evaluation", result);
-  desk.stage = "finished";
   return result;
 }
 
-/** Waits for the sites, signs the plan, and waits until all of them have accepted it. */
+/** The run as its folder tells it; a run that is carried on keeps what was written at its start. */
+async function writeRunJson(
+  { run, config }: FederationOptions,
+  { plan, planHash }: UnfinishedRun,
+): Promise<void> {
+  const known = await readRunJson<{ planHash?: unknown }>(run.path, "run").catch(() => undefined);
+  if (known?.planHash === planHash) return;
+  // The store's address may hold a password.
+  const { store: _, ...shown } = config;
+  await run.json("run", {
+    plan,
+    planHash,
+    config: shown,
+    layers: describeSpec(plan.model.spec),
+    versions: { fedkim: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 },
+    startedAt: new Date().toISOString(),
+  });
+}
+
+/** Waits for the sites, signs the plan and offers it; it is durable before anybody sees it. */
 async function agree(
-  { config, book, desk, artefacts }: FederationOptions,
+  { config, book, desk, artefacts, run, runs, audit }: FederationOptions,
   stage: PublicStage,
-): Promise<FederationPlan> {
+): Promise<UnfinishedRun> {
   desk.stage = "waiting for sites";
   await desk.allJoined();
+  const baseWeights = encodeWeights(stage.base);
   const plan: FederationPlan = {
     format: "fedkim-plan/1",
     federation: config.federation,
+    run: toHex(crypto.getRandomValues(new Uint8Array(16))),
     ...(config.mode === "local" ? { mode: "local", local: config.local } : { mode: "distributed" }),
     roster: await rosterOf(config.sites, book),
     tasks: [...stage.tasks],
     model: {
       spec: stage.spec,
-      baseWeights: artefacts.put(encodeWeights(stage.base)),
+      baseWeights: artefacts.put(baseWeights),
       textTable: artefacts.put(stage.textTable),
     },
     dp: makeDpPlan(config, stage),
@@ -140,9 +241,15 @@ async function agree(
       chunkCoordinates: Math.max(16, Math.floor(config.rounds.chunkBytes / 64) * 16),
     },
   };
-  desk.offer(federationPlanHash(plan), sealPlan(plan, book.identity));
-  await desk.allAccepted();
-  return plan;
+  const planHash = federationPlanHash(plan);
+  const steps = plan.dp.request.steps;
+  const sealed = new Uint8Array(sealPlan(plan, book.identity));
+  const record = { planHash, configHash: configHash(config), sealedPlan: new TextDecoder().decode(sealed) };
+  await run.begin();
+  await runs.begin(record, baseWeights);
+  await audit.record("aggregator", "plan_offered", { planHash, steps });
+  desk.offer({ hash: planHash, sealed, steps });
+  return { record: { ...record, state: "aggregation" }, plan, planHash, base: stage.base, step: undefined };
 }
 
 /** Pinned keys of the sites of the configuration. @throws FedKimError `AuthenticationError` for one that was revoked */

@@ -11,6 +11,16 @@ import { pause } from "./pause.ts";
 /** Statuses after which the same request may succeed later. */
 const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+/** Longest wait for the head of an answer, milliseconds: a long poll and a slow line's upload of a chunk are shorter. */
+const ANSWER_MS = 120_000;
+
+/** An answer, with all of its body: one that breaks off in the middle was no answer. */
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
 /** A site's outbound connection to its aggregator: signed requests, retried with jittered back-off. */
 export class AggregatorClient {
   readonly #base: string;
@@ -35,36 +45,30 @@ export class AggregatorClient {
   /** Sends JSON and returns the JSON answer. */
   async postJson<T>(path: string, value: unknown): Promise<T> {
     const body = new TextEncoder().encode(JSON.stringify(value));
-    const response = await this.#request("POST", path, body, "application/json");
-    return await response.json() as T;
+    const answer = await this.#request("POST", path, body, "application/json");
+    return JSON.parse(new TextDecoder().decode(answer.body)) as T;
   }
 
   /** Sends a binary protocol message. */
   async postBytes(path: string, body: Uint8Array): Promise<void> {
-    const response = await this.#request("POST", path, body, "application/octet-stream");
-    await response.body?.cancel();
+    await this.#request("POST", path, body, "application/octet-stream");
   }
 
   /** Waits for the next letter after `after`; undefined when the poll ended without one. */
   async nextLetter(after: number): Promise<Letter | undefined> {
-    const response = await this.#request("GET", `/v1/letters?after=${after}`);
-    if (response.status === 204) {
-      await response.body?.cancel();
-      return undefined;
-    }
-    const body = new Uint8Array(await response.arrayBuffer());
+    const { status, headers, body } = await this.#request("GET", `/v1/letters?after=${after}`);
+    if (status === 204) return undefined;
     return {
-      sequence: Number(response.headers.get(HEADERS.sequence)),
-      kind: response.headers.get(HEADERS.kind) as LetterKind,
-      round: Number(response.headers.get(HEADERS.round)),
+      sequence: Number(headers.get(HEADERS.sequence)),
+      kind: headers.get(HEADERS.kind) as LetterKind,
+      round: Number(headers.get(HEADERS.round)),
       body,
     };
   }
 
   /** Fetches an artefact and checks its hash. @throws FedKimError `AuthenticationError` when the bytes differ */
   async artefact(hash: string): Promise<Uint8Array<ArrayBuffer>> {
-    const response = await this.#request("GET", `/v1/artefacts/${hash}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { body: bytes } = await this.#request("GET", `/v1/artefacts/${hash}`);
     const found = sha256Hex(bytes);
     if (found !== hash) {
       throw new FedKimError("AuthenticationError", "An artefact is not what the plan names.", {
@@ -77,15 +81,19 @@ export class AggregatorClient {
   }
 
   /** A span of its own for each request; Deno puts its `traceparent` into the request. */
-  async #request(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response> {
+  async #request(method: string, path: string, body?: Uint8Array, type?: string): Promise<Answer> {
     const attributes = { "fedkim.request.bytes": body?.length ?? 0 };
     return await withSpan(spanName(method, path), attributes, () => this.#send(method, path, body, type));
   }
 
-  async #send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response> {
-    const deadline = Date.now() + this.reconnectMs;
+  async #send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Answer> {
+    // Time runs from the first failure: a long poll that breaks off was an answer of its own until then.
+    let deadline: number | undefined;
+    const tooLate = () => Date.now() > (deadline ??= Date.now() + this.reconnectMs);
     for (let attempt = 0;; attempt++) {
       this.signal.throwIfAborted();
+      const silent = new AbortController();
+      const timer = setTimeout(() => silent.abort(new Error("no answer")), ANSWER_MS);
       try {
         const headers = signRequest(this.identity, method, path, body ?? new Uint8Array());
         if (type !== undefined) headers.set("content-type", type);
@@ -93,18 +101,22 @@ export class AggregatorClient {
           method,
           headers,
           ...(body === undefined ? {} : { body: new Uint8Array(body) }),
-          signal: this.signal,
+          signal: AbortSignal.any([this.signal, silent.signal]),
           ...(this.http === undefined ? {} : { client: this.http }),
         });
-        if (response.ok) return response;
+        clearTimeout(timer);
+        if (response.ok) {
+          const body = new Uint8Array(await response.arrayBuffer());
+          return { status: response.status, headers: response.headers, body };
+        }
         const problem = await response.json().catch(() => ({}));
-        if (!RETRIABLE.has(response.status) || Date.now() > deadline) {
+        if (!RETRIABLE.has(response.status) || tooLate()) {
           throw fromProblem(problem, response.status);
         }
       } catch (error) {
         this.signal.throwIfAborted();
         if (error instanceof FedKimError) throw error;
-        if (Date.now() > deadline) {
+        if (tooLate()) {
           throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
             found: `${this.#base}: ${causesOf(error).join(": ") || String(error)}`,
             remedy: tlsRemedy(error) ??
@@ -112,6 +124,8 @@ export class AggregatorClient {
             cause: error,
           });
         }
+      } finally {
+        clearTimeout(timer);
       }
       await pause(backoffMs(attempt), this.signal);
     }

@@ -6,6 +6,7 @@ import { evaluateModel, type TaskResult } from "./evaluation.ts";
 import { allSamples, answerableTasks, type SampleChoice, taskText } from "./injection_samples.ts";
 import { tokenEncoders } from "./token_encoders.ts";
 import type { ModelBase, PublicPart, PublicParts, PublicStage } from "./public_stage.ts";
+import { INJECTION_RECIPE } from "./injection_recipe.ts";
 import { publicDecisions, type TaskDecision } from "./decisions.ts";
 
 /** AUROC of the local task heads on the public validation split: the learning curve that is safe to publish. */
@@ -46,7 +47,7 @@ export interface InjectionOptions {
   readonly epochs?: number | undefined;
   /** Where training keeps its state, so that a restart goes on. */
   readonly checkpoint?: string;
-  /** Settings that differ from the defaults. */
+  /** Settings that differ from the recipe of a federation. */
   readonly config?: Partial<InjectionConfig>;
   /** Trains the encoders' federated layers too; the model then reads samples of the form `stems`. */
   readonly trainEncoders?: boolean;
@@ -77,7 +78,11 @@ export async function injectKnowledge(
     seed: options.seed,
     ...(options.checkpoint === undefined ? {} : { checkpoint: { path: options.checkpoint } }),
     ...(together ? { encoders: tokenEncoders(stage.spec, weights) } : {}),
-    config: { ...options.config, ...(options.epochs === undefined ? {} : { epochs: options.epochs }) },
+    config: {
+      ...INJECTION_RECIPE,
+      ...options.config,
+      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+    },
     onStep: (p) =>
       onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
   });

@@ -1,13 +1,20 @@
+import { type ErrorCode, FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FederationResult, runFederation } from "./aggregator.ts";
 import { aggregatorApp } from "./api/mod.ts";
 import { ArtefactStore } from "./artefact_store.ts";
+import { AuditLog } from "./audit_log.ts";
 import type { AggregatorConfig } from "./config.ts";
+import { DeskView } from "./desk_view.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
-import { openServer } from "./http_server.ts";
+import { openServer, type RequestHandler } from "./http_server.ts";
+import { LeaderProxy } from "./leader_proxy.ts";
+import { lead, type Term } from "./leadership.ts";
 import { observeAggregator } from "./telemetry_aggregator.ts";
 import { RunFolder } from "./run_folder.ts";
+import { type RunRecord, RunStore } from "./run_store.ts";
 import { SiteDesk } from "./site_desk.ts";
+import { restoreRun } from "./unfinished_run.ts";
 
 /** Room for a chunk's header in a request body, bytes. */
 const MESSAGE_OVERHEAD = 65_536;
@@ -27,12 +34,66 @@ export interface AggregatorServiceOptions {
 }
 
 /**
- * Runs an aggregator behind its HTTP API until the federation is over.
- * @throws FedKimError `PortInUse`, or the code of whatever ended the federation
+ * Runs an aggregator behind its HTTP API until the federation is over. Of several replicas on one store one leads; the
+ * others pass requests on to it and take over when it is gone. A run that was interrupted is carried on.
+ * @throws FedKimError `PortInUse`, `ConfigError` where an unfinished run has another configuration, or the code of
+ * whatever ended the federation
  */
 export async function serveAggregator(options: AggregatorServiceOptions): Promise<FederationResult> {
   const { config, signal } = options;
-  const book = await EnrollmentBook.open(config.state);
+  const { federation } = config;
+  const book = await EnrollmentBook.open(config.state, config.store);
+  const { store } = book;
+  const proxy = new LeaderProxy(store);
+  const follow: RequestHandler = (request) => proxy.fetch(request);
+  let answer = follow;
+  const desk = new DeskView(federation);
+  const observed = await observeAggregator({ config, desk, book, onListen: options.onMetrics });
+  const { hostname, port } = config.listen;
+  const handler = observed.handler((request, info) => answer(request, info));
+  const server = await openServer({ hostname, port, tls: config.tls, handler });
+  options.onListen(server.url);
+  try {
+    const before = await new RunStore(store, federation, undefined).record();
+    const address = config.advertise ?? server.url;
+    const onLeader = (leader: string | undefined) => proxy.follow(leader);
+    for (;;) {
+      const term = await lead({ store, federation, address, signal, onLeader });
+      try {
+        return await serveTerm(options, book, term, before, (next, served) => {
+          answer = next;
+          desk.show(served);
+        });
+      } catch (error) {
+        if (signal.aborted || !(term.signal.aborted || isStoreTrouble(error))) throw error;
+      } finally {
+        answer = follow;
+        desk.show(undefined);
+        await term.end();
+      }
+    }
+  } finally {
+    proxy.close();
+    await server.shutdown();
+    await observed.close();
+    await book.close();
+  }
+}
+
+/** Leads from taking the run up to its end, or to the loss of the lead. */
+async function serveTerm(
+  options: AggregatorServiceOptions,
+  book: EnrollmentBook,
+  { fence, signal }: Term,
+  before: RunRecord | undefined,
+  serve: (handler: RequestHandler, desk: SiteDesk) => void,
+): Promise<FederationResult> {
+  const { config } = options;
+  const { federation, sites, rounds } = config;
+  const runs = new RunStore(book.store, federation, fence);
+  const ended = endedMeanwhile(before, await runs.record());
+  if (ended !== undefined) return ended;
+  const audit = new AuditLog(book.store, fence);
   const artefacts = new ArtefactStore();
   const run = await RunFolder.create(config.run);
   // Every long stage reports progress, so this is where a stop reaches all of them.
@@ -40,29 +101,43 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
     signal.throwIfAborted();
     options.onProgress(event);
   };
-  const { federation, sites, rounds } = config;
   const desk = new SiteDesk({
     federation,
     sites,
     joinDeadlineMs: rounds.joinDeadlineMs,
     book,
+    run: runs,
+    audit,
     identity: book.identity,
     onProgress: options.onProgress,
     signal,
   });
-  const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
-  const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation, run: config.run });
-  const observed = await observeAggregator({ config, desk, book, onListen: options.onMetrics });
-  const { hostname, port } = config.listen;
-  const handler = observed.handler((request, info) => app.fetch(request, info));
-  const server = await openServer({ hostname, port, tls: config.tls, handler });
-  options.onListen(server.url);
   try {
-    return await runFederation({ config, book, desk, artefacts, run, onProgress });
+    const restored = await restoreRun({ config, book, desk, artefacts, run, runs });
+    const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
+    const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation, run: config.run });
+    serve((request, info) => app.fetch(request, info), desk);
+    return await runFederation({ config, book, desk, artefacts, run, runs, audit, onProgress }, restored);
   } finally {
     desk.close();
-    await server.shutdown();
-    await observed.close();
-    await book.close();
   }
+}
+
+/** What became of a run that another replica has ended while this one waited. */
+function endedMeanwhile(
+  before: RunRecord | undefined,
+  now: RunRecord | undefined,
+): FederationResult | undefined {
+  const over = (record: RunRecord | undefined) => record?.state === "finished" || record?.state === "failed";
+  if (now === undefined || !over(now) || (over(before) && before?.planHash === now.planHash)) {
+    return undefined;
+  }
+  if (now.state === "finished") return now.result as FederationResult;
+  const { code, message } = now.result as { code: ErrorCode; message: string };
+  throw new FedKimError(code, message);
+}
+
+/** The database is away, or another replica leads: nothing that ends the service. */
+function isStoreTrouble(error: unknown): boolean {
+  return error instanceof FedKimError && error.code === "StoreError" && error.details.reason !== "damaged";
 }

@@ -62,6 +62,7 @@ export class AuditLog {
   #appending: Promise<unknown> = Promise.resolve();
 
   /**
+   * Opens the log.
    * @param store where entries are kept
    * @param fence proof that the writer leads, where only the leading replica may write
    */

@@ -20,6 +20,13 @@ export interface AggregatorConfig {
   readonly listen: { readonly hostname: string; readonly port: number };
   /** Folder of identity, enrolment book and journal. */
   readonly state: string;
+  /**
+   * Where members, runs and the audit log are kept: `postgres://…`, or by default a SQLite file in the state folder.
+   * Several replicas share one PostgreSQL database.
+   */
+  readonly store?: string | undefined;
+  /** Address under which other replicas reach this one; where it listens by default. */
+  readonly advertise?: string | undefined;
   /** Folder of plan, metrics, checkpoints and results. */
   readonly run: string;
   /** Names of the sites that may take part. */
@@ -121,6 +128,8 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
     port: z.number().int().min(0).max(65535).default(7730),
   }).prefault({}),
   state: z.string(),
+  store: z.string().regex(/^postgres(ql)?:\/\//, "postgres://user:password@host:port/database").optional(),
+  advertise: z.url({ protocol: /^https?$/ }).optional(),
   run: z.string(),
   sites: z.array(name).min(3).max(64),
   data: z.strictObject({ public: z.string(), test: z.string().optional() }),

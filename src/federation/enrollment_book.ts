@@ -133,11 +133,14 @@ export class EnrollmentBook {
     const invite = await this.#read("invite", name, InviteSchema);
     const open = invite !== undefined && invite.secretHash === sha256Hex(secret) &&
       Date.now() < invite.expiresAt;
+    let fresh = false;
     await this.#change(name, (old) => {
       if (old?.publicKey === publicKeyHex && old.revokedAt === undefined) return undefined;
       if (old !== undefined || !open) throw denied("there is no open invite with this secret");
+      fresh = true;
       return { publicKey: publicKeyHex, role: invite.role, enrolledAt: new Date().toISOString() };
     });
+    if (!fresh) return;
     await this.store.delete("invite", name);
     await this.audit.record(name, "enrolled", { publicKey: publicKeyHex });
   }
@@ -157,12 +160,13 @@ export class EnrollmentBook {
     await this.audit.record(name, "key_rotated", { publicKey: publicKeyHex });
   }
 
-  /** Refuses a member's key from now on. @throws FedKimError `AuthenticationError` for a stranger */
+  /** Refuses a member's key from now on, or takes an open invite back. @throws FedKimError `AuthenticationError` for a stranger */
   async revoke(name: string): Promise<void> {
+    const invited = await this.store.get("invite", name) !== undefined;
     await this.store.delete("invite", name);
     await this.#change(name, (old) => {
-      if (old === undefined) throw denied(`${name} is not enrolled`);
-      return { ...old, revokedAt: old.revokedAt ?? new Date().toISOString() };
+      if (old === undefined && !invited) throw denied(`${name} is not enrolled`);
+      return old && { ...old, revokedAt: old.revokedAt ?? new Date().toISOString() };
     });
     await this.audit.record("aggregator", "revoked", { name });
   }

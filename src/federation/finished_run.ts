@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadFederationPart, type LocalWeights } from "../local/mod.ts";
-import { loadInjection, saveInjection } from "../m3oe/mod.ts";
+import { loadInjection, saveInjection, type TrainableSummary, trainableTable } from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import {
@@ -63,7 +63,7 @@ export async function injectRun(
   run: FinishedRun,
   folder: string,
   onProgress: OnProgress,
-): Promise<{ readonly trainable: unknown }> {
+): Promise<{ readonly trainable: TrainableSummary; readonly table: string }> {
   const parts = publicParts(run, run.weights, await loadFederationPart(folder));
   const options = { seed: run.config.seed, epochs: run.config.injection.epochs };
   const { model, decisions } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
@@ -75,7 +75,7 @@ export async function injectRun(
     trainable: model.summary,
     tasks: undefined,
   });
-  return { trainable: model.summary };
+  return { trainable: model.summary, table: trainableTable(model) };
 }
 
 /** Reads a JSON file of a run's folder. @throws FedKimError `ConfigError` */

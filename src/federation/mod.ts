@@ -25,6 +25,10 @@ export {
   resolveConfigPaths,
 } from "./config.ts";
 export type { AggregatorConfig, BackendPreference, ClientConfig, ConfigFields, Service } from "./config.ts";
+export { causesOf, outboundClient, tlsRemedy } from "./tls_client.ts";
+export type { OutboundConfig } from "./tls_client.ts";
+export type { TlsFiles } from "./tls.ts";
+export type { MetricsConfig } from "./metrics_config.ts";
 export { AuditLog } from "./audit_log.ts";
 export type { AuditEntry, AuditEvent } from "./audit_log.ts";
 export { EnrollmentBook, ROLES } from "./enrollment_book.ts";
@@ -54,6 +58,7 @@ export { predictRun } from "./prediction.ts";
 export type { Prediction } from "./prediction.ts";
 export { modelCard, renderModelCard } from "./model_card.ts";
 export type { ModelCard } from "./model_card.ts";
+export { INJECTION_RECIPE } from "./injection_recipe.ts";
 export type { TaskDecision } from "./decisions.ts";
 export type { Calibration } from "./platt_scaling.ts";
 export type { EvaluationResult } from "./aggregator_results.ts";

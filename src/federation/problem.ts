@@ -1,5 +1,5 @@
 import { HTTPException } from "hono/http-exception";
-import { type ErrorCode, FedKimError } from "../formats/errors.ts";
+import { ERROR_EXIT_STATUS, type ErrorCode, FedKimError } from "../formats/errors.ts";
 
 /** An RFC 9457 problem document; `code` is the stable error code. */
 export interface Problem {
@@ -34,6 +34,8 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
 /** Reasons that have an HTTP status of their own. */
 const REASON_STATUS: Readonly<Record<string, number>> = {
   role: 403,
+  body_missing: 408,
+  length_required: 411,
   too_large: 413,
   range: 416,
   rate_limited: 429,
@@ -50,18 +52,34 @@ export function toProblem(cause: unknown): Problem {
     code,
     status: (known && REASON_STATUS[error.details.reason ?? ""]) ||
       (cause instanceof HTTPException ? cause.status : HTTP_STATUS[code] ?? 500),
-    detail: known ? error.message : "The aggregator met a defect of its own; its log says more.",
+    detail: !known
+      ? "The aggregator met a defect of its own; its log says more."
+      : code === "StoreError"
+      ? "The aggregator's store does not answer now; its log says more."
+      : error.message,
     ...(known && error.details.reason !== undefined ? { reason: error.details.reason } : {}),
   };
 }
 
-/** The error behind a problem document that the other side sent. */
-export function fromProblem(problem: Partial<Problem>, status: number): FedKimError {
+/** The error behind a problem document that the other side sent; what is none is an answer outside the protocol. */
+export function fromProblem(problem: unknown, status: number): FedKimError {
+  const { code, detail, reason } = (typeof problem === "object" && problem !== null ? problem : {}) as Record<
+    string,
+    unknown
+  >;
+  const known = typeof code === "string" && Object.hasOwn(ERROR_EXIT_STATUS, code);
   return new FedKimError(
-    problem.code ?? "NetworkError",
-    problem.detail ?? `The aggregator answered ${status}.`,
-    problem.reason === undefined ? {} : { reason: problem.reason },
+    known ? code as ErrorCode : "NetworkError",
+    typeof detail === "string" ? printable(detail) : `The aggregator answered ${status}.`,
+    // A reason is a stable word of this program; anything else is no reason.
+    typeof reason === "string" && /^[a-z_]{1,64}$/.test(reason) ? { reason } : {},
   );
+}
+
+/** Text of another machine on its way to a terminal. */
+function printable(text: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what is taken out
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, 2000);
 }
 
 /** The HTTP library's own refusals: JSON that cannot be read, or another content type. */

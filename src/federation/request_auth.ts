@@ -9,6 +9,7 @@ import {
 import { type Identity, nativeProvider } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { VERSION } from "../formats/version.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
 import { toHex } from "../formats/hex.ts";
 
 /** Header names of letters and of the protocol version. */
@@ -67,6 +68,16 @@ export function signRequest(
   return appendSignature(headers, fields);
 }
 
+/** A request whose headers are signed by a member. */
+export interface SignedRequest {
+  /** The member. */
+  readonly name: string;
+  /** What makes the request unique. */
+  readonly nonce: string;
+  /** Digest that its body must have. */
+  readonly digest: string;
+}
+
 /** What a verifier asks of the enrolment book and the store. */
 export interface RequestVerifierOptions {
   /** Public key of a member whose requests are accepted, undefined for anybody else. */
@@ -81,22 +92,20 @@ export class RequestVerifier {
   constructor(private readonly options: RequestVerifierOptions) {}
 
   /**
-   * The name of the member that sent the request.
+   * The name of the member that signed the headers of a request. Nothing of the body is needed for it: strangers cannot
+   * make the aggregator hold bodies. {@link RequestVerifier.accept} must follow once the body is there.
    * @param now milliseconds since 1970
-   * @throws FedKimError `AuthenticationError` for strangers, wrong signatures, skewed clocks and replays; `FormatError`,
-   * reason `protocol_version`, for a member whose software is too old or too new
+   * @throws FedKimError `AuthenticationError` for strangers, wrong signatures and skewed clocks; `FormatError`, reason
+   * `protocol_version`, for a member whose software is too old or too new
    */
-  async verify(
+  async authenticate(
     method: string,
     path: string,
     headers: Headers,
-    body: Uint8Array,
     now: number = Date.now(),
-  ): Promise<string> {
-    if (headers.get("content-digest") !== digestOf(body)) {
-      throw refused("the body is not the one whose digest was signed", "send a fresh request");
-    }
+  ): Promise<SignedRequest> {
     let name: string, nonce: string;
+    const seconds = Math.floor(now / 1000);
     try {
       const { parameters } = await verifySignature(messageOf(method, path, headers), {
         label: TAG,
@@ -106,10 +115,12 @@ export class RequestVerifier {
           requiredParameters: ["created", "expires", "nonce", "keyid", "tag"],
           maxAge: REQUEST_WINDOW_SECONDS,
           clockSkew: REQUEST_WINDOW_SECONDS,
-          now: Math.floor(now / 1000),
+          now: seconds,
         },
         resolveVerifier: ({ parameters }) => this.#verifierOf(String(parameters.keyid)),
       });
+      // The library adds the clocks' tolerance to the age.
+      if (!(Math.abs(seconds - Number(parameters.created)) <= REQUEST_WINDOW_SECONDS)) throw outOfTime();
       if (parameters.tag !== TAG) throw refused("the signature is for another purpose", "update the client");
       name = String(parameters.keyid);
       nonce = String(parameters.nonce);
@@ -125,11 +136,21 @@ export class RequestVerifier {
         remedy: version < PROTOCOL.oldest ? "update FedKIM at the site" : "update FedKIM at the aggregator",
       });
     }
-    // Kept longer than any clock can make the request valid.
-    if (!(await this.options.once(`${name} ${nonce}`, 4000 * REQUEST_WINDOW_SECONDS))) {
+    return { name, nonce, digest: headers.get("content-digest") ?? "" };
+  }
+
+  /**
+   * Lets a request pass whose body is the signed one, once.
+   * @throws FedKimError `AuthenticationError` for another body or a replay
+   */
+  async accept({ name, nonce, digest }: SignedRequest, body: Uint8Array): Promise<void> {
+    if (digest !== digestOf(body)) {
+      throw refused("the body is not the one whose digest was signed", "send a fresh request");
+    }
+    // Kept longer than any clock can make the request valid, and short however long the nonce is.
+    if (!(await this.options.once(sha256Hex(`${name} ${nonce}`), 4000 * REQUEST_WINDOW_SECONDS))) {
       throw refused("the request was seen before", "send a fresh request");
     }
-    return name;
   }
 
   async #verifierOf(name: string): Promise<Verifier> {
@@ -158,14 +179,18 @@ function explained(error: unknown): unknown {
   if (!isSignatureError(error)) return error;
   if (error.cause instanceof FedKimError) return error.cause;
   if (error.code === "PolicyViolation") {
-    return refused(
-      `a signature that is not acceptable now (${error.message})`,
-      "set the site's clock (NTP); the clocks may differ by five minutes",
-    );
+    return outOfTime();
   }
   return refused(
     "the signature does not fit the request",
     "use the state folder that the site enrolled with",
+  );
+}
+
+function outOfTime(): FedKimError {
+  return refused(
+    "a signature that is not acceptable at this time",
+    "set the site's clock (NTP); the clocks may differ by five minutes",
   );
 }
 

@@ -184,9 +184,10 @@ export class RoundSession {
       for (const site of this.#server.expected) {
         if (this.awaited.has(site) && !answered.has(site)) this.missing.add(site);
       }
+      // Before the next phase opens: what comes in while the log is written counts as heard in that phase.
+      this.#heard.clear();
       await this.#server.close();
       await this.#flush();
-      this.#heard.clear();
       this.#post();
     }
     const result = this.#server.result;

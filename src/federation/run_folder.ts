@@ -38,9 +38,27 @@ export class RunFolder {
     await Deno.writeTextFile(this.file("metrics"), `${JSON.stringify(line)}\n`, { append: true });
   }
 
+  /** Makes room for a new run: what an older one left here would be taken for its own. */
+  async begin(): Promise<void> {
+    for (const name of ["metrics", "injectionState", "best"] as const) await this.remove(name);
+  }
+
+  /** Removes a file; one that does not exist is removed already. */
+  async remove(name: keyof typeof RUN_FILES): Promise<void> {
+    try {
+      await Deno.remove(this.file(name));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   /** Replaces `metrics.jsonl` by the lines of a run that is carried on. */
   async rewriteMetrics(lines: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
-    await writeDurable(this.file("metrics"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""), 0o644);
+    await writeDurable(
+      this.file("metrics"),
+      lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+      0o644,
+    );
   }
 
   /** Writes a JSON file of the run. */

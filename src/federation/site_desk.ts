@@ -1,4 +1,5 @@
 import { type Identity, SecAggError } from "../secure_agg/mod.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import type { AggregatorDesk, PlanAnswer, Status } from "./api/mod.ts";
@@ -113,8 +114,12 @@ export class SiteDesk implements AggregatorDesk {
     if (this.#plan !== undefined) await run.leave(this.#plan.hash, site);
     this.#accepted.delete(site);
     this.present.delete(site);
+    const returned = this.mailboxes.has(site);
     this.#openMailbox(site, this.#newest);
-    await audit.record(site, "joined", { ledgerEntry: head.sequence });
+    // A site that comes again and again with the same ledger is news once.
+    if (!returned || known?.sequence !== head.sequence) {
+      await audit.record(site, "joined", { ledgerEntry: head.sequence });
+    }
     onProgress({ stage: "join", done: this.mailboxes.size, total: sites.length });
     this.#changed();
     return {
@@ -162,7 +167,15 @@ export class SiteDesk implements AggregatorDesk {
         total: this.options.sites.length,
       });
     } else {
-      await this.options.audit.record(site, "plan_refused", { code: answer.code });
+      const offered = this.#plan !== undefined && sha256Hex(this.#plan.sealed) === answer.planHash;
+      if (!offered || !this.mailboxes.has(site) || this.#accepted.has(site)) {
+        throw new FedKimError("UnexpectedMessage", "There is no plan that this site could refuse now.", {
+          found: answer.planHash,
+        });
+      }
+      if (this.#refusal === undefined) {
+        await this.options.audit.record(site, "plan_refused", { code: answer.code });
+      }
       this.#refusal ??= new FedKimError("PolicyRefused", `The site ${site} refuses the plan.`, {
         found: answer.code,
         remedy: "the site's own log says why; change the plan or ask the site to change its policy",

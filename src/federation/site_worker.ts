@@ -8,6 +8,7 @@ import {
   type SecAggError,
 } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { sha256Hex } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { AggregatorClient } from "./aggregator_client.ts";
@@ -21,7 +22,9 @@ import type { Letter } from "./mailbox.ts";
 import { gatePlan } from "./plan_gate.ts";
 import { fromProblem } from "./problem.ts";
 import { openRoundOrder, rosterOf } from "./round_order.ts";
+import { withSpan } from "./telemetry.ts";
 import { readTextTable } from "./text_table.ts";
+import { outboundClient } from "./tls_client.ts";
 import { readWeights } from "./weights_file.ts";
 import { readPolicy, type SitePolicy } from "./site_policy.ts";
 import { type PinnedAggregator, readPinnedAggregator, SITE_FILES, SiteProgress } from "./site_state.ts";
@@ -31,6 +34,9 @@ import {
   type StoredTrainingSite,
   type TrainingSite,
 } from "./site_training.ts";
+
+/** How often a masked vector is sent anew, from its start, after it lost its place at a busy aggregator. */
+const MAX_RESENDS = 16;
 
 /** What a site worker says about itself, locally; nothing of it is sent. */
 export type SiteEvent =
@@ -102,6 +108,7 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
       delta: policy.delta,
     })),
   });
+  const http = await outboundClient(config);
   try {
     await serve({
       options,
@@ -111,11 +118,18 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
       data,
       ledger,
       progress: await SiteProgress.open(config.state),
-      connection: new AggregatorClient(pinned.url, identity, config.reconnectSeconds * 1000, options.signal),
+      connection: new AggregatorClient(
+        pinned.url,
+        identity,
+        config.reconnectSeconds * 1000,
+        options.signal,
+        http,
+      ),
       randomBytes: options.randomBytes ?? cryptoRandomBytes,
     });
   } finally {
     ledger.close();
+    http?.close();
   }
 }
 
@@ -126,11 +140,16 @@ async function serve(site: Site): Promise<void> {
   let steps = 0;
   using kept = new DisposableStack();
   for (;;) {
-    const letter = await site.connection.nextLetter(after);
+    const letter = await nextLetter(site, after);
     if (letter === undefined) continue;
+    if (letter === "not_joined") {
+      step = undefined;
+      after = await join_(site);
+      continue;
+    }
     after = letter.sequence;
     if (letter.kind === "plan") {
-      training = kept.use(await acceptPlan(site, letter));
+      training = await takePlan(site, letter, training, kept);
     } else if (letter.kind === "round") {
       step = await beginStep(site, required(training), letter);
       if (step !== undefined) steps++;
@@ -151,6 +170,16 @@ async function serve(site: Site): Promise<void> {
   }
 }
 
+/** The next letter; `not_joined` where the aggregator knows this site no more, after a restart before the plan. */
+async function nextLetter(site: Site, after: number): Promise<Letter | "not_joined" | undefined> {
+  try {
+    return await site.connection.nextLetter(after);
+  } catch (error) {
+    if (error instanceof FedKimError && error.details.reason === "not_joined") return "not_joined";
+    throw error;
+  }
+}
+
 /** Joins and guards against roll-back: the newest countersigned head must be in this site's ledger. */
 async function join_(site: Site): Promise<number> {
   const answer = await site.connection.postJson<{ head: CountersignedHead | null; newest: number }>(
@@ -165,6 +194,24 @@ async function join_(site: Site): Promise<number> {
   }
   site.options.onEvent({ kind: "joined", aggregator: site.pinned.url });
   return answer.newest;
+}
+
+/** Accepts a plan; one that this process has prepared already keeps its features. */
+async function takePlan(
+  site: Site,
+  letter: Letter,
+  training: StoredTrainingSite | undefined,
+  kept: DisposableStack,
+): Promise<StoredTrainingSite> {
+  if (training === undefined) return kept.use(await acceptPlan(site, letter));
+  const planHash = federationPlanHash(openPlan(letter.body, fromHex(site.pinned.publicKey)!));
+  if (planHash !== federationPlanHash(training.plan)) {
+    const next = kept.use(await acceptPlan(site, letter));
+    training[Symbol.dispose](); // the old plan's features, so that many plans do not fill the disk
+    return next;
+  }
+  await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head: site.ledger.head() });
+  return training;
 }
 
 async function acceptPlan(site: Site, letter: Letter): Promise<StoredTrainingSite> {
@@ -194,7 +241,11 @@ async function acceptPlan(site: Site, letter: Letter): Promise<StoredTrainingSit
   } catch (error) {
     // Only the code travels: why a site refuses is the site's own business.
     const code = error instanceof FedKimError ? error.code : "InternalError";
-    await site.connection.postJson("/v1/plan/answer", { accepted: false, code }).catch(() => {});
+    await site.connection.postJson("/v1/plan/answer", {
+      accepted: false,
+      planHash: sha256Hex(letter.body),
+      code,
+    }).catch(() => {});
     throw error;
   }
 }
@@ -222,10 +273,15 @@ async function beginStep(
       const bytes = await site.connection.artefact(toHex(config.modelHash));
       const flat = decodeFlat(bytes, config.dimension);
       const { roundId: round } = config;
-      const vector = await stepContribution(training, flat, site.randomBytes, {
-        round,
-        onStep: (step, steps) => site.options.onEvent({ kind: "training", round, step, steps }),
-      });
+      const vector = await withSpan(
+        "fedkim.train",
+        { "fedkim.step": round },
+        () =>
+          stepContribution(training, flat, site.randomBytes, {
+            round,
+            onStep: (step, steps) => site.options.onEvent({ kind: "training", round, step, steps }),
+          }),
+      );
       site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps });
       return vector;
     },
@@ -251,15 +307,20 @@ async function send(
   messages: Iterable<Uint8Array>,
   query = "",
 ): Promise<ActiveStep | undefined> {
-  try {
-    for (const message of messages) {
-      await site.connection.postBytes(`/v1/rounds/${step.round}/messages${query}`, message);
+  for (let again = 0;; again++) {
+    try {
+      for (const message of messages) {
+        await site.connection.postBytes(`/v1/rounds/${step.round}/messages${query}`, message);
+      }
+      return step;
+    } catch (error) {
+      if (!(error instanceof FedKimError)) throw error;
+      // The place of a stalled upload was given to another site: the very same bytes are sent again.
+      if (error.details.reason === "incomplete_vector" && again < MAX_RESENDS) continue;
+      if (error.code !== "UnexpectedMessage" && error.details.reason !== "incomplete_vector") throw error;
+      site.options.onEvent({ kind: "aborted", round: step.round, reason: error.message });
+      return undefined;
     }
-    return step;
-  } catch (error) {
-    if (!(error instanceof FedKimError) || error.code !== "UnexpectedMessage") throw error;
-    site.options.onEvent({ kind: "aborted", round: step.round, reason: error.message });
-    return undefined;
   }
 }
 

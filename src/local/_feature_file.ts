@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { FedKimError } from "../formats/errors.ts";
 import type { FeatureColumns } from "./features.ts";
 
@@ -5,6 +6,9 @@ import type { FeatureColumns } from "./features.ts";
 const LARGEST_GAP = 16 * 1024;
 /** Largest piece that is read or written at once, bytes. */
 const BUFFER = 1024 * 1024;
+
+/** How names of feature files begin. */
+const PREFIX = "features-";
 
 /** One column of a set: values per record, and where they lie in a row of the file. */
 interface Column {
@@ -23,7 +27,8 @@ export class FeatureFile {
   readonly #columns: readonly Column[];
   /** Values of a row. */
   readonly #width: number;
-  #named: boolean;
+  readonly #named: boolean;
+  #closed = false;
   #rows = 0;
 
   private constructor(file: Deno.FsFile, path: string, named: boolean, widths: readonly number[]) {
@@ -39,14 +44,16 @@ export class FeatureFile {
   }
 
   /**
-   * Makes an empty file.
+   * Makes an empty file, locked for as long as it is open, so that {@link sweepFeatureFiles} knows it is in use.
    *
-   * @param path where; nothing may be there
+   * @param folder where
    * @param one columns of one row, which give every row's form
    */
-  static async create(path: string, one: FeatureColumns): Promise<FeatureFile> {
+  static async create(folder: string, one: FeatureColumns): Promise<FeatureFile> {
+    const path = join(folder, PREFIX + crypto.randomUUID());
     const options = { createNew: true, read: true, write: true, mode: 0o600 };
     const file = await Deno.open(path, options).catch((cause) => Promise.reject(unusable(path, cause)));
+    await file.lock(true);
     // Windows keeps the name of an open file; it is removed at the end then.
     const named = await Deno.remove(path).then(() => false, () => true);
     return new FeatureFile(file, path, named, arraysOf(one).map((array) => array.length));
@@ -116,11 +123,40 @@ export class FeatureFile {
     return values;
   }
 
-  /** Removes the file. */
+  /** Removes the file; a second call does nothing. */
   [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#file.close();
     if (this.#named) Deno.removeSync(this.#path);
-    this.#named = false;
+  }
+}
+
+/**
+ * Removes feature files that a killed process left in a folder: only where a file's name could not be removed while it
+ * was open. Files that a living process holds are locked, and stay.
+ *
+ * @throws FedKimError `ConfigError` where such a file can be neither opened nor removed
+ */
+export async function sweepFeatureFiles(folder: string): Promise<void> {
+  let names: string[];
+  try {
+    names = Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) =>
+      name.startsWith(PREFIX)
+    );
+  } catch (cause) {
+    throw unusable(folder, cause);
+  }
+  for (const path of names.map((name) => join(folder, name))) {
+    try {
+      {
+        using file = await Deno.open(path, { read: true, write: true });
+        if (!await file.tryLock(true)) continue;
+      }
+      await Deno.remove(path);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw unusable(path, cause);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { FedKimError } from "../formats/errors.ts";
+import type { DealtUnit } from "./_dealing.ts";
 import type { SetRows } from "./features.ts";
 import type { Range } from "./_layers.ts";
 import type { LocalModelSpec } from "./spec.ts";
@@ -12,8 +13,10 @@ export interface GradientJob {
   readonly weights: LocalWeights;
   /** The set. */
   readonly set: SetRows;
-  /** Units of the set. */
-  readonly chosen: readonly string[];
+  /** Units of the set, in rising order of keys. */
+  readonly chosen: readonly DealtUnit[];
+  /** Whether these are all units of the sample. */
+  readonly sole: boolean;
   /** Norm C: addends are divided by it. */
   readonly bound: number;
   /** Whether addends are also limited to norm 1. */

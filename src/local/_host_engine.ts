@@ -22,7 +22,8 @@ export type UnitGradientSink = (gradient: Float64Array, ranges: readonly Range[]
 export async function hostGradientSum(job: GradientJob, into: Float64Array): Promise<GradientTotals> {
   const totals = { nonFinite: 0, clipped: 0 };
   const { spec, weights, set, chosen, rows } = job;
-  await unitGradients(spec, weights, set, chosen, rows, (gradient, ranges) => {
+  const names = chosen.map(({ unit }) => unit);
+  await unitGradients(spec, weights, set, names, rows, (gradient, ranges) => {
     addClipped(job, gradient, ranges, into, totals);
   });
   return totals;

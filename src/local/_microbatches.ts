@@ -1,4 +1,5 @@
 import { EMPTY_ROW } from "./_batch.ts";
+import { type DealtUnit, grouped } from "./_dealing.ts";
 import type { SetRows } from "./features.ts";
 import { rowsOf } from "./_gradient_job.ts";
 
@@ -23,20 +24,36 @@ export interface Dealt {
 }
 
 /**
- * Deals units to batches of `size` rows without ever cutting one: a unit takes a slot of the next power of
- * two, the widest come first, and narrower units fill the slots that are left. Every batch has the same
- * number of rows, and there are only log2(size) + 1 shapes, whatever was sampled.
+ * Deals units to batches of `size` rows without ever cutting one: a unit takes a slot of the next power of two. Every
+ * batch has the same number of rows, and there are only log2(size) + 1 shapes, whatever was sampled. Units of
+ * different widths share a batch only where one batch is enough for the whole sample.
+ *
+ * Float32 sums of a batch depend on who is in it, and the sensitivity of a step allows for one unit's change only. So
+ * batches are {@link grouped} by random keys: with the same keys, one unit more or less changes batches of at most
+ * 2 * size other units in all, however many were sampled, and all other batches are the same to the last bit. (Within
+ * a portion one width's batches change; where portions join too, at most one batch of every width, of
+ * size + size / 2 + ... + 1 units.)
+ *
+ * @param set where the units' rows are
+ * @param chosen units in rising order of keys
+ * @param size rows of a batch, a power of two
+ * @param sole whether these are all units of the sample
  */
-export function dealUnits(set: SetRows, chosen: readonly string[], size: number): Dealt {
-  const width = (unit: string): number => 2 ** Math.ceil(Math.log2(Math.max(1, rowsOf(set, unit).length)));
-  const large = chosen.filter((unit) => width(unit) > size);
-  const fitting = chosen.filter((unit) => width(unit) <= size).sort((a, b) => width(b) - width(a));
+export function dealUnits(set: SetRows, chosen: readonly DealtUnit[], size: number, sole: boolean): Dealt {
+  const width = ({ unit }: DealtUnit): number =>
+    2 ** Math.ceil(Math.log2(Math.max(1, rowsOf(set, unit).length)));
+  const widest = (group: readonly DealtUnit[]): number => Math.max(...group.map(width));
+  const fits = (group: readonly DealtUnit[]): boolean =>
+    group.length <= size && group.length * widest(group) <= size;
+  const batch = (group: readonly DealtUnit[]): Microbatch => {
+    return fill(set, group.map(({ unit }) => unit), size / widest(group), widest(group));
+  };
+  if (sole && chosen.length > 0 && fits(chosen)) return { whole: [batch(chosen)], large: [] };
   const whole: Microbatch[] = [];
-  for (let start = 0; start < fitting.length;) {
-    const widest = width(fitting[start]);
-    const units = fitting.slice(start, start + size / widest);
-    whole.push(fill(set, units, size / widest, widest));
-    start += units.length;
+  const large: string[] = [];
+  for (const [own, units] of Map.groupBy(chosen, width)) {
+    if (own > size) large.push(...units.map(({ unit }) => unit));
+    else for (const group of grouped(units, fits)) whole.push(batch(group));
   }
   return { whole, large };
 }

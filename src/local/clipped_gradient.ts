@@ -1,5 +1,7 @@
 import { FedKimError } from "../formats/errors.ts";
+import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { setModel } from "./_batch.ts";
+import { drawKeys } from "./_dealing.ts";
 import { deviceGradientSum } from "./_device_engine.ts";
 import type { SetRows } from "./features.ts";
 import type { GradientEngine } from "./_gradient_job.ts";
@@ -35,12 +37,15 @@ export interface GradientSumOptions {
   readonly clipping?: boolean;
   /** Where per-unit work is done; by default decided by {@link engineFor}. */
   readonly engine?: EngineName;
+  /** Secret source of the order in which units are dealt to batches; the operating system's by default. */
+  readonly randomBytes?: RandomBytes;
 }
 
 /**
  * The two ways to a clipped sum. `host`: every unit's gradient in float64, addends at most 1 long to
- * rounding. `device`: ghost norms and book-keeping in float32 on the tensor backend, addends at most 1 + 1e-3
- * long, which is the float slack that a plan charges.
+ * rounding. `device`: ghost norms and book-keeping in float32 on the tensor backend. One unit more or less changes the
+ * sum by at most 1 + 1e-3, which is the float slack that a plan charges, however many units are sampled: few batches
+ * depend on any one unit.
  */
 export type EngineName = "host" | "device";
 
@@ -89,7 +94,7 @@ export async function clippedGradientSum(
   clip: ReadonlyMap<string, number>,
   options: GradientSumOptions = {},
 ): Promise<ClippedGradientSum> {
-  const { rows = MICROBATCH_ROWS, clipping = true } = options;
+  const { rows = MICROBATCH_ROWS, clipping = true, randomBytes = cryptoRandomBytes } = options;
   if (!Number.isInteger(Math.log2(rows)) || rows < 1) {
     throw new FedKimError("ConfigError", "A tensor batch cannot have this number of rows.", {
       found: String(rows),
@@ -107,9 +112,18 @@ export async function clippedGradientSum(
       });
     }
     if (set === undefined) continue;
-    for (const { units, rows: part } of portions(set, chosen)) {
+    for (const { units, rows: part } of portions(set, drawKeys(chosen, randomBytes))) {
       const engine = ENGINES[options.engine ?? engineFor(spec, part)];
-      const job = { spec, weights, set: part, chosen: units, bound, clipping, rows };
+      const job = {
+        spec,
+        weights,
+        set: part,
+        chosen: units,
+        sole: units.length === chosen.length,
+        bound,
+        clipping,
+        rows,
+      };
       const totals = await engine(job, sum);
       nonFinite += totals.nonFinite;
       clipped += totals.clipped;

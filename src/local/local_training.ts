@@ -191,6 +191,7 @@ async function noisyGradient(
   const { sum, nonFinite } = await clippedGradientSum(spec, weights, features, sampled, clip, {
     ...(options.microbatchRows === undefined ? {} : { rows: options.microbatchRows }),
     clipping: privacy.type === "dp_sgd",
+    randomBytes,
   });
   const released = privacy.type === "dp_sgd" ? privacy.release(sum) : sum;
   if (released.length !== federatedParameters(spec).dimension || !released.every(Number.isFinite)) {

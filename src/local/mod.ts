@@ -46,7 +46,13 @@ export {
   type SiteSet,
   type TaskDescription,
 } from "./site_data.ts";
-export { type IndexedSet, indexFederationPart, type SiteIndex } from "./site_index.ts";
+export {
+  dataIdentity,
+  type IndexedSet,
+  indexFederationPart,
+  requireSameData,
+  type SiteIndex,
+} from "./site_index.ts";
 export type {
   DatasetManifest,
   FederationManifest,

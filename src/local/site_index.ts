@@ -133,3 +133,31 @@ function changed({ dir }: IndexedSet): FedKimError {
     remedy: "start the client again",
   });
 }
+
+/**
+ * Names the records that a site takes part with: SHA-256 of all sets' names, privacy units and identifiers in order,
+ * 64 hexadecimal digits. Keep it with the commitment to a plan and compare it by {@link requireSameData} after a
+ * restart: which set a patient belongs to, and so the promise, follows from all records together.
+ *
+ * @param index one part of a federation
+ */
+export function dataIdentity({ sets }: SiteIndex): string {
+  const parts = sets.map(({ name, manifest, identity }) => [name, manifest.privacyUnit, identity]);
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+/**
+ * Refuses to go on with a plan on other records than those that it was accepted with.
+ *
+ * @param index what the site has now
+ * @param committed {@link dataIdentity} of what it had
+ * @throws FedKimError `DatasetError` where they differ
+ */
+export function requireSameData(index: SiteIndex, committed: string): void {
+  if (dataIdentity(index) === committed) return;
+  throw new FedKimError("DatasetError", `${index.dir} has other records than when the plan was accepted.`, {
+    found: "other sets, records, patients or privacy units, or another order",
+    needed: "the records that this site took part in the plan with",
+    remedy: "restore the folder, or join under a new plan with the new records",
+  });
+}

@@ -1,5 +1,5 @@
-import { join } from "node:path";
-import { FeatureFile } from "./_feature_file.ts";
+import { FedKimError } from "../formats/errors.ts";
+import { FeatureFile, sweepFeatureFiles } from "./_feature_file.ts";
 import { RecordFeatures, type SetRows } from "./features.ts";
 import { unknownUnit } from "./_gradient_job.ts";
 import { type IndexedSet, recordsInUse, type SiteIndex, WITHHELD } from "./site_index.ts";
@@ -9,6 +9,11 @@ import type { LocalWeights } from "./weights.ts";
 
 /** Records whose features are computed before they are written. */
 const BLOCK_ROWS = 256;
+
+/** Most records of one unit: a step sums a unit's gradient before it clips, so all of them are in memory at once. */
+const MOST_UNIT_RECORDS = 65_536;
+/** Most bytes of features of one unit. */
+const MOST_UNIT_BYTES = 256 * 1024 * 1024;
 
 /** A set whose features lie in a file; its units are named by their numbers. */
 export class StoredSet {
@@ -22,14 +27,13 @@ export class StoredSet {
   readonly #rows: Uint32Array;
   readonly #starts: Uint32Array;
 
-  private constructor(set: IndexedSet, file: FeatureFile, features: RecordFeatures) {
+  private constructor(set: IndexedSet, groups: UnitRows, file: FeatureFile, features: RecordFeatures) {
     this.name = set.name;
     this.units = set.units;
     this.#file = file;
     this.#features = features;
-    const { rows, starts } = rowsByUnit(set);
-    this.#rows = rows;
-    this.#starts = starts;
+    this.#rows = groups.rows;
+    this.#starts = groups.starts;
   }
 
   /** Runs the frozen stems over a set's records, block by block, into a file of a folder. */
@@ -45,9 +49,10 @@ export class StoredSet {
     );
     const encoders = spec.encoders.filter(({ modality }) => read.has(modality));
     const features = new RecordFeatures({ ...spec, encoders }, weights, set, embedding);
-    const path = join(folder, `features-${crypto.randomUUID()}`);
-    const file = await FeatureFile.create(path, features.columns(1));
+    const groups = rowsByUnit(set);
+    const file = await FeatureFile.create(folder, features.columns(1));
     try {
+      requireModestUnits(set, groups, file.rowBytes);
       let block = features.columns(BLOCK_ROWS);
       let filled = 0;
       for await (const record of recordsInUse(set)) {
@@ -57,7 +62,7 @@ export class StoredSet {
         [block, filled] = [features.columns(BLOCK_ROWS), 0];
       }
       await file.append(block, filled);
-      return new StoredSet(set, file, features);
+      return new StoredSet(set, groups, file, features);
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
@@ -115,10 +120,25 @@ export class StoredSet {
   }
 }
 
+/** Rows of unit u, in rising order, are rows[starts[u]] to rows[starts[u + 1] - 1]. */
+interface UnitRows {
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+}
+
+function requireModestUnits({ dir }: IndexedSet, { starts }: UnitRows, rowBytes: number): void {
+  const limit = Math.min(MOST_UNIT_RECORDS, Math.floor(MOST_UNIT_BYTES / rowBytes));
+  const most = starts.reduce((most, end, unit) => Math.max(most, end - (starts[unit - 1] ?? 0)), 0);
+  if (most <= limit) return;
+  throw new FedKimError("DatasetError", `${dir} has a privacy unit with more records than a step can hold.`, {
+    found: "a patient, or other unit, with too many records",
+    needed: `at most ${limit} records of one unit, with this plan's model`,
+    remedy: "merge or leave out records of units with very many, or take part with another set",
+  });
+}
+
 /** Rows of the file grouped by unit, by a counting sort. */
-function rowsByUnit(
-  { unitOfRecord, units, size }: IndexedSet,
-): { readonly rows: Uint32Array; readonly starts: Uint32Array } {
+function rowsByUnit({ unitOfRecord, units, size }: IndexedSet): UnitRows {
   const inUse = unitOfRecord.filter((unit) => unit !== WITHHELD);
   const starts = new Uint32Array(units + 1);
   for (const unit of inUse) starts[unit + 1]++;
@@ -140,14 +160,16 @@ export class StoredFeatures {
 
   /**
    * Computes the frozen stems of all records of the sets that a model trains on, once, and keeps them in files of a
-   * folder. Memory holds a block of records, and twelve bytes for each of them.
+   * folder. Memory holds a block of records, and twelve bytes for each of them. Files that a killed process left in
+   * the folder are removed first.
    *
    * @param folder a private folder on a disk with room
    * @param spec the model
    * @param weights its numbers; only `stem.*` and `target.*` are used
    * @param index one part of a federation; sets and modalities unknown to the model are ignored
    * @param embedding the frozen token table, for text
-   * @throws FedKimError `DatasetError` when records are not what they were in the index or do not fit the model,
+   * @throws FedKimError `DatasetError` when records are not what they were in the index or do not fit the model, or
+   * one unit has more records than a step can hold (65,536, or 256 MiB of features),
    * `ConfigError` when the folder cannot be written
    */
   static async create(
@@ -159,6 +181,7 @@ export class StoredFeatures {
   ): Promise<StoredFeatures> {
     const sets = new Map<string, StoredSet>();
     const features = new StoredFeatures(sets);
+    await sweepFeatureFiles(folder);
     try {
       for (const set of index.sets) {
         if (!spec.heads.some((head) => head.set === set.name)) continue;

@@ -1,5 +1,6 @@
 import { poissonSample } from "../dp/mod.ts";
 import type { RandomBytes } from "../formats/random_bytes.ts";
+import { type DealtUnit, grouped } from "./_dealing.ts";
 import type { SetFeatures, SetRows } from "./features.ts";
 import { rowsOf } from "./_gradient_job.ts";
 import { StoredSet } from "./stored_features.ts";
@@ -48,8 +49,8 @@ export function sampleUnits(set: TrainingSet, samplingRate: number, randomBytes:
 
 /** Some sampled units and their records. */
 export interface Portion {
-  /** Names of the units. */
-  readonly units: readonly string[];
+  /** The units, in rising order of keys. */
+  readonly units: readonly DealtUnit[];
   /** A part of the set that holds all records of these units. */
   readonly rows: SetRows;
 }
@@ -57,17 +58,17 @@ export interface Portion {
 /**
  * Deals sampled units to portions that fit into memory; a unit is never cut, so one with more records than a portion
  * is a portion by itself.
+ *
+ * @param set a set
+ * @param chosen units in rising order of keys
  */
-export function* portions(set: TrainingSet, chosen: readonly string[]): Generator<Portion> {
+export function* portions(set: TrainingSet, chosen: readonly DealtUnit[]): Generator<Portion> {
   const stored = set instanceof StoredSet;
   const most = stored ? Math.min(PORTION_ROWS, Math.ceil(PORTION_BYTES / set.rowBytes)) : PORTION_ROWS;
-  const count = (unit: string): number => (stored ? set.recordsOf(unit) : rowsOf(set, unit).length);
-  for (let start = 0; start < chosen.length;) {
-    let end = start;
-    let records = 0;
-    do records += count(chosen[end++]); while (end < chosen.length && records + count(chosen[end]) <= most);
-    const units = chosen.slice(start, end);
-    yield { units, rows: stored ? set.read(units) : set };
-    start = end;
+  const count = ({ unit }: DealtUnit): number => (stored ? set.recordsOf(unit) : rowsOf(set, unit).length);
+  const fits = (group: readonly DealtUnit[]): boolean =>
+    group.reduce((sum, unit) => sum + count(unit), 0) <= most;
+  for (const units of grouped(chosen, fits)) {
+    yield { units, rows: stored ? set.read(units.map(({ unit }) => unit)) : set };
   }
 }

@@ -24,6 +24,7 @@ async function member(
 async function signIn(context: BrowserContext, state: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(await dashboardLink(state, new AbortController().signal));
+  await page.getByRole("button", { name: "Open the dashboard" }).click();
   await page.waitForURL("**/dashboard");
   return page;
 }

@@ -19,6 +19,15 @@ export interface Seen {
   readonly body: Uint8Array;
 }
 
+/** A second aggregator on the same store. */
+export interface Replica {
+  readonly child: Deno.ChildProcess;
+  /** What it wrote to stderr so far. */
+  readonly log: string;
+  readonly stdout: Promise<string>;
+  readonly url: string;
+}
+
 /** A federation of real processes on this machine, with a recording proxy between sites and aggregator. */
 export class TestFederation {
   readonly seen: Seen[] = [];
@@ -27,11 +36,16 @@ export class TestFederation {
   /** Where members reach the aggregator. */
   url = "";
   aggregator!: Deno.ChildProcess;
+  /** Further processes that the test has started: replicas, or an aggregator that it let live on. */
+  readonly others: Deno.ChildProcess[] = [];
   #proxy: Deno.HttpServer | undefined;
+  #target = "";
   #log = "";
   onSeen: (seen: Seen) => void = () => {};
+  /** Answers a request in the aggregator's place, where it gives something. */
+  intercept: (seen: Seen) => Response | undefined = () => undefined;
 
-  private constructor(readonly dir: string) {
+  private constructor(readonly dir: string, private readonly reconnectSeconds: number) {
     this.notebook = `${dir}/notebook`;
   }
 
@@ -41,9 +55,10 @@ export class TestFederation {
     steps: number,
     phaseDeadlineMs: number,
     joinDeadlineMs = 120_000,
-    more: Readonly<Record<string, unknown>> = {},
+    more: Readonly<Record<string, unknown>> & { readonly store?: string } = {},
+    reconnectSeconds = 5,
   ): Promise<TestFederation> {
-    const federation = new TestFederation(dir);
+    const federation = new TestFederation(dir, reconnectSeconds);
     await Deno.mkdir(federation.notebook, { recursive: true });
     await synthesizeFederation(`${dir}/data`, { seed: 7, patients: SMALL });
     const config = {
@@ -59,19 +74,55 @@ export class TestFederation {
       injection: { epochs: 1 },
       backend: "wasm",
       ...more,
-    };
+    } as const;
     await Deno.writeTextFile(`${dir}/aggregator.json`, JSON.stringify(config));
-    federation.aggregator = spawn([
-      "cli/main.ts",
-      "aggregator",
-      "--config",
-      `${dir}/aggregator.json`,
-      "--json",
-    ]);
-    const url = await federation.#listening();
-    federation.url = federation.#startProxy(url);
-    for (const site of SITES) await federation.#enroll(site, federation.url);
+    await federation.startAggregator();
+    federation.url = federation.#startProxy();
+    for (const site of SITES) await federation.#enroll(site, federation.url, config.store);
     return federation;
+  }
+
+  /**
+   * Starts an aggregator with the federation's configuration, also again after its end, and leads the proxy to it.
+   * @param config file name of its configuration
+   */
+  async startAggregator(config = "aggregator.json"): Promise<void> {
+    this.#log = "";
+    this.aggregator = spawn(["cli/main.ts", "aggregator", "--config", `${this.dir}/${config}`, "--json"]);
+    this.#target = await this.#listening();
+  }
+
+  /** Ends the aggregator as a power cut would, or as a supervisor does, and waits until it is gone. */
+  async stopAggregator(signal: "SIGKILL" | "SIGTERM"): Promise<{ code: number; log: string }> {
+    this.aggregator.kill(signal);
+    return await this.finished();
+  }
+
+  /** Starts a second replica beside the first, with some settings of its own; the proxy stays where it is. */
+  async startReplica(name: string, more: Readonly<Record<string, unknown>>): Promise<Replica> {
+    const config = JSON.parse(await Deno.readTextFile(`${this.dir}/aggregator.json`));
+    await Deno.writeTextFile(`${this.dir}/${name}.json`, JSON.stringify({ ...config, ...more }));
+    const child = spawn(["cli/main.ts", "aggregator", "--config", `${this.dir}/${name}.json`, "--json"]);
+    this.others.push(child);
+    const replica = { child, log: "", stdout: new Response(child.stdout).text(), url: "" };
+    await new Promise<void>((resolve, reject) => {
+      (async () => {
+        for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+          replica.log += text;
+          const match = /"event":"listening","url":"([^"]+)"/.exec(replica.log);
+          if (match === null) continue;
+          replica.url = match[1];
+          resolve();
+        }
+        reject(new Error(replica.log));
+      })();
+    });
+    return replica;
+  }
+
+  /** Sends what sites ask for somewhere else from now on. */
+  leadTo(url: string): void {
+    this.#target = url;
   }
 
   /** Starts the sites; `dieAt` names the step in which a site's process ends before it uploads. */
@@ -106,7 +157,7 @@ export class TestFederation {
 
   /** Ends whatever still runs. */
   async close(): Promise<void> {
-    for (const child of [this.aggregator, ...this.sites.values()]) {
+    for (const child of [this.aggregator, ...this.others, ...this.sites.values()]) {
       try {
         child.kill("SIGKILL");
       } catch {
@@ -144,7 +195,7 @@ export class TestFederation {
     });
   }
 
-  #startProxy(url: string): string {
+  #startProxy(): string {
     this.#proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
       const { pathname, search } = new URL(request.url);
       const body = new Uint8Array(await request.arrayBuffer());
@@ -155,7 +206,9 @@ export class TestFederation {
       };
       this.seen.push(seen);
       this.onSeen(seen);
-      return await fetch(url + pathname + search, {
+      const instead = this.intercept(seen);
+      if (instead !== undefined) return instead;
+      return await fetch(this.#target + pathname + search, {
         method: request.method,
         headers: request.headers,
         ...(request.method === "GET" ? {} : { body }),
@@ -166,9 +219,9 @@ export class TestFederation {
     return `http://${hostname}:${port}`;
   }
 
-  async #enroll(site: string, url: string): Promise<void> {
+  async #enroll(site: string, url: string, store: string | undefined): Promise<void> {
     const state = `${this.dir}/sites/${site}`;
-    const book = await EnrollmentBook.open(`${this.dir}/aggregator`);
+    const book = await EnrollmentBook.open(`${this.dir}/aggregator`, store);
     await acceptInvite(state, encodeInvite(await book.invite(site, url)));
     await book.close();
     await writePolicy(`${state}/${SITE_FILES.policy}`, {
@@ -182,7 +235,7 @@ export class TestFederation {
       peers: "any",
       allowedTasks: "all",
     }, await readIdentity(`${state}/${SITE_FILES.identity}`));
-    const config = { data: `${this.dir}/data/${site}`, state, reconnectSeconds: 5 };
+    const config = { data: `${this.dir}/data/${site}`, state, reconnectSeconds: this.reconnectSeconds };
     await Deno.writeTextFile(`${state}/client.json`, JSON.stringify(config));
   }
 }

@@ -29,3 +29,25 @@ Deno.test("plattScaling() calibrates nothing with one class or equal scores", ()
   assert.equal(plattScaling([2, 2, 2], [0, 1, 0]), undefined);
   assert.equal(plattScaling([], []), undefined);
 });
+
+Deno.test("plattScaling() ends at the optimum also on few records with outlying scores, and never turns them round", () => {
+  const random = new SeededRandom(46);
+  let fitted = 0;
+  for (let set = 0; set < 1500; set++) {
+    const n = 20 + random.integer(40);
+    const labels = Array.from({ length: n }, () => random.next() < 0.08 ? 1 : 0);
+    const scores = labels.map((label) => random.normal() + label);
+    for (let i = random.integer(3); i > 0; i--) scores[random.integer(n)] = 40 * random.normal();
+    const found = plattScaling(scores, labels);
+    if (found === undefined) continue;
+    fitted++;
+    assert.ok(found.slope > 0);
+    // At the optimum the mean probability is the mean target, whatever the slope.
+    const positives = labels.reduce((sum: number, label) => sum + label, 0);
+    const target = (positives * (positives + 1) / (positives + 2) + (n - positives) / (n - positives + 2)) /
+      n;
+    const mean = scores.reduce((sum, score) => sum + calibrated(score, found), 0) / n;
+    assert.ok(Math.abs(mean - target) < 1e-6, `${mean} instead of ${target}`);
+  }
+  assert.ok(fitted > 700, `${fitted} fitted`);
+});

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { stepSequence } from "../../src/federation/letter_order.ts";
 import { Mailbox } from "../../src/federation/mailbox.ts";
-import { RoundSession } from "../../src/federation/round_session.ts";
+import { RoundLog } from "../../src/federation/round_log.ts";
+import { RoundSession, type RoundSessionOptions } from "../../src/federation/round_session.ts";
+import { openStore, type Store } from "../../src/federation/store/mod.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
 import {
   enrolledHash,
@@ -17,7 +20,7 @@ const DEADLINE = 60_000;
 
 /** A round of twelve sites with four chunks each; at most eight may upload at a time. */
 async function openRound(options: { present?: number; now?: () => number } = {}) {
-  const stateFolder = await Deno.makeTempDir();
+  const store = await openStore(":memory:");
   const identities = Array.from({ length: SITES }, (_, i) => generateIdentity(`site-${i}`));
   const enrolled = new Map(identities.map((identity) => [identity.id, identity.publicKey]));
   const config = makeRoundConfig({
@@ -32,14 +35,15 @@ async function openRound(options: { present?: number; now?: () => number } = {})
     coordinateBound: 1000,
   });
   const mailboxes = new Map(identities.map(({ id }) => [id, new Mailbox()]));
-  const session = new RoundSession({
+  const session = await RoundSession.open({
     config,
     enrolled,
+    order: new Uint8Array([7]),
     mailboxes,
     present: new Set([...mailboxes.keys()].slice(0, options.present)),
     phaseDeadlineMs: DEADLINE,
     ...(options.now === undefined ? {} : { now: options.now }),
-    stateFolder,
+    log: new RoundLog(store, "round", undefined),
   });
   const clientOf = (identity: Identity, value: number): SecAggClient =>
     new SecAggClient({
@@ -49,7 +53,7 @@ async function openRound(options: { present?: number; now?: () => number } = {})
       input: () => new Uint32Array(DIMENSION).fill(value),
     });
   const running = session.run(new AbortController().signal);
-  const close = () => Deno.remove(stateFolder, { recursive: true });
+  const close = () => store.close();
   return { identities, mailboxes, session, clientOf, running, close };
 }
 
@@ -61,7 +65,7 @@ Deno.test("twelve sites that upload at once all get into the sum: a busy server 
   const send = async (id: string, message: Uint8Array) => {
     for (;;) {
       try {
-        return session.receive(id, message);
+        return await session.receive(id, message);
       } catch (error) {
         if (!isBusy(error)) throw error;
         busy++;
@@ -72,7 +76,7 @@ Deno.test("twelve sites that upload at once all get into the sum: a busy server 
   const site = async (identity: Identity, value: number) => {
     const client = clientOf(identity, value);
     await send(identity.id, client.begin());
-    for (let after = 0; client.phase !== "done";) {
+    for (let after = stepSequence(1, "advertise_keys"); client.phase !== "done";) {
       const letter = await mailboxes.get(identity.id)!.take(after, DEADLINE);
       after = letter!.sequence;
       const step = await client.receive(letter!.body);
@@ -100,9 +104,9 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   const round = await openRound({ present: SITES - 2, now: () => time });
   const { session, mailboxes, identities } = round;
   const clients = identities.map((identity, i) => round.clientOf(identity, i));
-  const seen = identities.map(() => 0);
-  const deliver = (i: number, messages: Iterable<Uint8Array>): void => {
-    for (const message of messages) session.receive(identities[i].id, message);
+  const seen = identities.map(() => stepSequence(1, "advertise_keys"));
+  const deliver = async (i: number, messages: Iterable<Uint8Array>): Promise<void> => {
+    for (const message of messages) await session.receive(identities[i].id, message);
   };
   /** What every site answers to its next letter. */
   const answers = async (sites: readonly number[]): Promise<Uint8Array[][]> => {
@@ -117,43 +121,43 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
     return all;
   };
   const everybody = identities.map((_, i) => i).reverse(); // those that nobody waits for speak first
-  for (const i of everybody) deliver(i, [clients[i].begin()]);
+  for (const i of everybody) await deliver(i, [clients[i].begin()]);
   const shares = await answers(everybody);
-  everybody.forEach((i, at) => deliver(i, shares[at]));
+  for (const [at, i] of everybody.entries()) await deliver(i, shares[at]);
   const uploads = new Map<number, Uint8Array[]>();
   const masked = await answers(everybody);
   everybody.forEach((i, at) => uploads.set(i, masked[at]));
   const stalled = [0, 1, 2, 3, 4, 5, 10, 11];
   const lively = [6, 7, 8, 9];
 
-  for (const i of stalled) deliver(i, uploads.get(i)!.slice(0, 1));
+  for (const i of stalled) await deliver(i, uploads.get(i)!.slice(0, 1));
   time = DEADLINE / 4 - 1;
-  assert.throws(
-    () => deliver(lively[0], uploads.get(lively[0])!),
+  await assert.rejects(
+    deliver(lively[0], uploads.get(lively[0])!),
     isBusy,
     "before the limit nobody is put out",
   );
   time = DEADLINE / 4;
-  for (const i of lively) deliver(i, uploads.get(i)!);
+  for (const i of lively) await deliver(i, uploads.get(i)!);
 
   // One place is free for each release: another vector does not get it, the same one does.
   const changed = uploads.get(0)![0].slice();
   changed[changed.length - 1] ^= 1;
-  assert.throws(
-    () => session.receive(identities[0].id, changed),
+  await assert.rejects(
+    session.receive(identities[0].id, changed),
     (error: unknown) => error instanceof SecAggError && error.reason === "conflicting_message",
   );
-  assert.throws(
-    () => deliver(0, uploads.get(0)!.slice(1)),
+  await assert.rejects(
+    deliver(0, uploads.get(0)!.slice(1)),
     (error: unknown) => error instanceof SecAggError && error.reason === "incomplete_vector",
     "released chunks are gone",
   );
-  for (const i of stalled.slice(0, 6)) deliver(i, uploads.get(i)!);
+  for (const i of stalled.slice(0, 6)) await deliver(i, uploads.get(i)!);
 
   const survivors = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   for (let phase = 0; phase < 2; phase++) {
     const messages = await answers(survivors);
-    survivors.forEach((i, at) => deliver(i, messages[at]));
+    for (const [at, i] of survivors.entries()) await deliver(i, messages[at]);
   }
   const outcome = await round.running;
   assert.ok(outcome.kind === "sum");
@@ -161,4 +165,166 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   assert.ok(outcome.sum.every((value) => value === 45));
   assert.equal(session.missing.size, 0);
   await round.close();
+});
+
+/** A store whose next append waits, and then fails where it shall. */
+function slowStore(store: Store): { store: Store; held: () => number; release: (fails?: boolean) => void } {
+  const waiting: ((fails: boolean) => void)[] = [];
+  return {
+    held: () => waiting.length,
+    release: (fails = false) => waiting.shift()!(fails),
+    store: new Proxy(store, {
+      get(target, name) {
+        if (name !== "append") {
+          const value = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        }
+        return async (...args: Parameters<Store["append"]>) => {
+          const fails = await new Promise<boolean>((resolve) => waiting.push(resolve));
+          if (fails) throw new FedKimError("StoreError", "The disk is full.");
+          return await target.append(...args);
+        };
+      },
+    }),
+  };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+};
+
+/** Three sites of one chunk each, over a store that the test holds back. */
+function openSmallRound(store: Store) {
+  const identities = ["a", "b", "c"].map((name) => generateIdentity(name));
+  const enrolled = new Map(identities.map((identity) => [identity.id, identity.publicKey]));
+  const config = makeRoundConfig({
+    taskId: "test",
+    roundId: 1,
+    nMax: 3,
+    enrolledHash: enrolledHash(enrolled),
+    modelHash: new Uint8Array(32),
+    planHash: new Uint8Array(32),
+    dimension: 16,
+    chunkCoordinates: 16,
+    coordinateBound: 1000,
+  });
+  const mailboxes = () => new Map(identities.map(({ id }) => [id, new Mailbox()]));
+  const open = (boxes: ReadonlyMap<string, Mailbox>, where = store) =>
+    RoundSession.open(
+      {
+        config,
+        enrolled,
+        order: new Uint8Array([7]),
+        mailboxes: boxes,
+        present: new Set(boxes.keys()),
+        phaseDeadlineMs: DEADLINE,
+        log: new RoundLog(where, "round", undefined),
+      } satisfies RoundSessionOptions,
+    );
+  const clients = identities.map((identity, i) =>
+    new SecAggClient({ config, identity, enrolled, input: () => new Uint32Array(16).fill(i + 1) })
+  );
+  return { identities, clients, mailboxes, open };
+}
+
+Deno.test("nothing leaves before what it depends on is durable: neither the order, nor an answer, nor the next letter", async () => {
+  const memory = await openStore(":memory:");
+  const slow = slowStore(memory);
+  const round = openSmallRound(slow.store);
+  const boxes = round.mailboxes();
+  const opening = round.open(boxes);
+  await turns();
+  assert.equal(await boxes.get("a")!.take(0, 0), undefined, "no order before it is on disk");
+  slow.release();
+  const session = await opening;
+  assert.equal((await boxes.get("a")!.take(0, 0))?.kind, "round");
+  const stop = new AbortController();
+  const running = session.run(stop.signal);
+  let answered = 0;
+  const sent = round.clients.map((client, i) =>
+    session.receive(round.identities[i].id, client.begin()).then(() => answered++)
+  );
+  await turns();
+  assert.equal(answered, 0, "no answer before the message is on disk");
+  const order = stepSequence(1, "advertise_keys");
+  slow.release();
+  await turns();
+  assert.ok(answered > 0);
+  assert.equal(await boxes.get("a")!.take(order, 0), undefined, "no roster before the close is on disk");
+  slow.release();
+  await Promise.all(sent);
+  await turns();
+  assert.equal((await boxes.get("a")!.take(order, 0))?.kind, "secagg");
+  stop.abort(new Error("over"));
+  await assert.rejects(running, /over/);
+  await memory.close();
+});
+
+Deno.test("a session whose log cannot be written takes nothing more and ends, and what was durable can be carried on", async () => {
+  const memory = await openStore(":memory:");
+  const slow = slowStore(memory);
+  const round = openSmallRound(slow.store);
+  const opening = round.open(round.mailboxes());
+  await turns();
+  slow.release();
+  const session = await opening;
+  const running = session.run(new AbortController().signal);
+  const first = session.receive("a", round.clients[0].begin());
+  await turns();
+  slow.release(true);
+  await assert.rejects(first, { code: "StoreError" });
+  await assert.rejects(running, { code: "StoreError" });
+  await assert.rejects(session.receive("b", round.clients[1].begin()), { code: "StoreError" });
+  const boxes = round.mailboxes();
+  const again = await round.open(boxes, memory);
+  assert.deepEqual(again.progress.answered, []);
+  const letter = await boxes.get("a")!.take(0, 0);
+  assert.deepEqual([letter?.sequence, [...letter!.body]], [stepSequence(1, "advertise_keys"), [7]]);
+  await memory.close();
+});
+
+Deno.test("a session that is opened anew after every single event gives the same letters and the exact sum", async () => {
+  const store = await openStore(":memory:");
+  const round = openSmallRound(store);
+  const { identities, clients } = round;
+  const after = identities.map(() => 0);
+  let boxes = round.mailboxes();
+  let session = await round.open(boxes);
+  let stop = new AbortController();
+  let running = session.run(stop.signal).catch(() => undefined);
+  let restarts = 0;
+  const restart = async () => {
+    stop.abort(new Error("killed"));
+    await running;
+    boxes = round.mailboxes();
+    session = await round.open(boxes);
+    stop = new AbortController();
+    running = session.run(stop.signal).catch(() => undefined);
+    restarts++;
+  };
+  while (clients.some((client) => client.phase !== "done")) {
+    for (const [i, { id }] of identities.entries()) {
+      const letter = await boxes.get(id)!.take(after[i], 0);
+      if (letter === undefined) continue;
+      after[i] = letter.sequence;
+      const step = letter.kind === "round"
+        ? { kind: "next", outbound: [clients[i].begin()] } as const
+        : await clients[i].receive(letter.body);
+      assert.equal(step.kind, "next");
+      for (const message of step.outbound) {
+        await session.receive(id, message);
+        const last = identities.every((other) => session.progress.answered.includes(other.id));
+        if (session.progress.phase === "unmask" && last) break;
+        await restart();
+        // The answer was lost with the process: the site sends the same message again.
+        await session.receive(id, message);
+      }
+    }
+    await turns();
+  }
+  const outcome = await running;
+  assert.ok(outcome?.kind === "sum");
+  assert.ok(outcome.sum.every((value) => value === 6));
+  assert.ok(restarts >= 3 * 5, `${restarts} restarts`);
+  await store.close();
 });

@@ -1,21 +1,31 @@
 import assert from "node:assert/strict";
+import type { FedKimError } from "../../src/formats/errors.ts";
+import { sha256Hex } from "../../src/formats/canonical_json.ts";
 import { EnrollmentBook } from "../../src/federation/enrollment_book.ts";
+import { stepSequence } from "../../src/federation/letter_order.ts";
+import { RunStore } from "../../src/federation/run_store.ts";
 import { SiteDesk } from "../../src/federation/site_desk.ts";
+import { offeredPlan } from "./api/_service.ts";
 
-async function withDesk(body: (desk: SiteDesk) => Promise<void>): Promise<void> {
+async function withDesk(
+  body: (desk: SiteDesk, again: () => SiteDesk, runs: RunStore) => Promise<void>,
+): Promise<void> {
   const dir = await Deno.makeTempDir();
   const book = await EnrollmentBook.open(dir);
-  await body(
+  const runs = new RunStore(book.store, "test", undefined);
+  const open = () =>
     new SiteDesk({
       federation: "test",
       sites: ["a", "b", "c"],
       joinDeadlineMs: 60_000,
       book,
+      run: runs,
+      audit: book.audit,
       identity: book.identity,
       onProgress: () => {},
       signal: new AbortController().signal,
-    }),
-  );
+    });
+  await body(open(), open, runs);
   await book.close();
   await Deno.remove(dir, { recursive: true });
 }
@@ -25,7 +35,7 @@ const head = (sequence: number) => ({ sequence, hash: sequence.toString(16).padS
 Deno.test("a site whose ledger is older than what it showed at its last step or plan cannot join again", async () => {
   await withDesk(async (desk) => {
     await desk.join("a", head(1));
-    desk.offer("plan", new Uint8Array([1]));
+    desk.offer(offeredPlan());
     await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
     await assert.rejects(desk.join("a", head(1)), { code: "LedgerError" });
     const again = await desk.join("a", head(2));
@@ -38,35 +48,80 @@ Deno.test("answers for another plan, and sites of another federation, are refuse
     await desk.join("a", head(1));
     const answer = { accepted: true, planHash: "other", head: head(2) } as const;
     await assert.rejects(desk.planAnswer("a", answer), { code: "UnexpectedMessage" });
-    desk.offer("plan", new Uint8Array([1]));
+    desk.offer(offeredPlan());
     await assert.rejects(desk.planAnswer("a", answer), { code: "UnexpectedMessage" });
     await assert.rejects(desk.join("stranger", head(1)), { code: "AuthenticationError" });
     await assert.rejects(desk.roundMessage("a", 1, new Uint8Array()), { code: "UnexpectedMessage" });
   });
 });
 
-Deno.test("a slow site finds only the newest step in its mailbox, so that old ones cost it nothing", async () => {
+Deno.test("an abort tells who missed it, and the next step replaces it, so that old steps cost a slow site nothing", async () => {
   await withDesk(async (desk) => {
     await desk.join("a", head(1));
-    desk.tellAll("round", new Uint8Array([1]), 1);
-    desk.offer("plan", new Uint8Array([1]));
+    desk.offer(offeredPlan());
     const plan = await desk.nextLetter("a", 0, 10);
-    assert.equal(plan?.kind, "plan", "no step before the plan is accepted");
+    assert.equal(plan?.kind, "plan");
     await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
-    desk.tellAll("round", new Uint8Array([2]), 2);
-    desk.tellAll("abort", new Uint8Array([2]), 2);
-    desk.tellAll("round", new Uint8Array([3]), 3);
+    desk.tellAborted(2, "too few");
+    assert.deepEqual((await desk.nextLetter("a", plan!.sequence, 10))?.kind, "abort");
+    const sequence = stepSequence(3, "advertise_keys");
+    desk.mailboxes.get("a")!.post({ sequence, kind: "round", round: 3, body: new Uint8Array() });
     const letter = await desk.nextLetter("a", plan!.sequence, 10);
     assert.deepEqual([letter?.kind, letter?.round], ["round", 3]);
+  });
+});
+
+Deno.test("a restarted desk knows who has accepted; others are told to join, and messages to come again", async () => {
+  await withDesk(async (desk, again, runs) => {
+    desk.offer(offeredPlan());
+    for (const site of ["a", "b"]) await desk.join(site, head(1));
+    await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
+    const restarted = again();
+    restarted.restore(offeredPlan(), await runs.accepted("plan"), 4);
+    assert.deepEqual([...restarted.present], ["a"]);
+    assert.equal((await restarted.nextLetter("a", 0, 10))?.kind, "plan");
+    assert.equal(await restarted.nextLetter("a", stepSequence(4, "unmask"), 1), undefined);
+    await assert.rejects(
+      restarted.nextLetter("b", 0, 1),
+      (error: FedKimError) => error.details.reason === "not_joined",
+    );
+    await assert.rejects(restarted.roundMessage("a", 5, new Uint8Array()), { code: "NetworkError" });
+  });
+});
+
+Deno.test("a site that joins anew takes part from the next step on, also after a restart", async () => {
+  await withDesk(async (desk, again, runs) => {
+    desk.restore(offeredPlan(), new Map([["a", 0]]), 4);
+    await desk.join("a", head(1));
+    assert.deepEqual([...await runs.accepted("plan")], [], "not before it has accepted again");
+    await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
+    const restarted = again();
+    restarted.restore(offeredPlan(), await runs.accepted("plan"), 4);
+    const order = (round: number) => ({
+      sequence: stepSequence(round, "advertise_keys"),
+      kind: "round" as const,
+      round,
+      body: new Uint8Array(),
+    });
+    restarted.mailboxes.get("a")!.post(order(4));
+    assert.equal(await restarted.nextLetter("a", 1, 1), undefined);
+    restarted.mailboxes.get("a")!.post(order(5));
+    assert.equal((await restarted.nextLetter("a", 1, 1))?.round, 5);
   });
 });
 
 Deno.test("a refusal ends the wait for the plan with the site's name and code, and nothing else", async () => {
   await withDesk(async (desk) => {
     for (const site of ["a", "b", "c"]) await desk.join(site, head(1));
-    desk.offer("plan", new Uint8Array([1]));
+    const refuse = (planHash: string) =>
+      desk.planAnswer("b", { accepted: false, planHash, code: "BudgetExceeded" });
+    const plan = offeredPlan();
+    const planHash = sha256Hex(plan.sealed);
+    await assert.rejects(refuse(planHash), { code: "UnexpectedMessage" }, "nothing is offered yet");
+    desk.offer(plan);
+    await assert.rejects(refuse("00".repeat(32)), { code: "UnexpectedMessage" }, "another plan");
     const waiting = desk.allAccepted();
-    await desk.planAnswer("b", { accepted: false, code: "BudgetExceeded" });
+    await refuse(planHash);
     await assert.rejects(waiting, /PolicyRefused|The site b refuses the plan\. Found: BudgetExceeded/);
   });
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { EMPTY_ROW, setModel, uploadBatch } from "../../src/local/_batch.ts";
 import { logits, summedLoss } from "../../src/local/_forward.ts";
 import { noHook } from "../../src/local/_layer_ops.ts";
+import { drawKeys } from "../../src/local/_dealing.ts";
 import { dealUnits } from "../../src/local/_microbatches.ts";
 import {
   type ClippedGradientSum,
@@ -14,6 +15,7 @@ import {
   type StemTokens,
   units,
 } from "../../src/local/mod.ts";
+import { cryptoRandomBytes } from "../../src/formats/random_bytes.ts";
 import { type BackendName, readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
 import { required } from "../_shared.ts";
 import { ATTENTION, type Case, makeCase, RESIDUAL } from "./_attention_fixture.ts";
@@ -230,7 +232,7 @@ Deno.test("dealUnits() never cuts a unit, keeps the number of rows, and uses few
     let row = 0;
     const rowsOf = new Map(sizes.map((size, u) => [`u${u}`, Array.from({ length: size }, () => row++)]));
     const set = { rowsOf } as unknown as SetFeatures;
-    const { whole, large } = dealUnits(set, [...rowsOf.keys()], 64);
+    const { whole, large } = dealUnits(set, drawKeys([...rowsOf.keys()], cryptoRandomBytes), 64, true);
     const placed = whole.flatMap(({ units, rows, slots, width }) => {
       assert.equal(slots * width, 64);
       assert.equal(rows.length, 64);

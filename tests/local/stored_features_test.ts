@@ -4,10 +4,12 @@ import fc from "fast-check";
 import {
   clippedGradientSum,
   createSpec,
+  dataIdentity,
   indexFederationPart,
   loadFederationPart,
   prepareFeatures,
   pretrainOnPublic,
+  requireSameData,
   sampleUnits,
   type SetFeatures,
   StoredFeatures,
@@ -217,6 +219,79 @@ Deno.test("records that change between index and features, an unknown unit and a
     await changed(text.replace(`"patient":"p3"`, `"patient":"p4"`));
     await changed(text.split("\n").slice(1).join("\n"));
     await changed(`${text}{"id":"new","patient":"p1"}\n`);
+  });
+});
+
+Deno.test("features that a killed process left under a name are removed at the start, those in use are not", async () => {
+  await withFolder(async (dir) => {
+    const { spec, weights } = await lightModel(join(dir, "model"));
+    await writeLightPart(join(dir, "site"), 30, 2);
+    const state = join(dir, "state");
+    await Deno.mkdir(state);
+    const index = await indexFederationPart(join(dir, "site"));
+    // A system that keeps the names of open files.
+    const remove = Deno.remove;
+    Deno.remove = (path, options) =>
+      String(path).startsWith(state)
+        ? Promise.reject(new Deno.errors.PermissionDenied())
+        : remove(path, options);
+    const names = (): string[] => Array.from(Deno.readDirSync(state), ({ name }) => name).sort();
+    let held: StoredFeatures;
+    try {
+      held = await StoredFeatures.create(state, spec, weights, index);
+    } finally {
+      Deno.remove = remove;
+    }
+    const used = names();
+    assert.equal(used.length, 1);
+    await Deno.writeTextFile(join(state, `features-${crypto.randomUUID()}`), "left behind");
+    await Deno.writeTextFile(join(state, "identity.json"), "{}");
+    using _other = await StoredFeatures.create(state, spec, weights, index);
+    assert.deepEqual(names(), [...used, "identity.json"]);
+    held[Symbol.dispose]();
+    held[Symbol.dispose]();
+    assert.deepEqual(names(), ["identity.json"]);
+  });
+});
+
+Deno.test("a unit with more records than a step can hold is refused before training", async () => {
+  await withFolder(async (dir) => {
+    const { spec, weights } = await lightModel(join(dir, "model"));
+    await writeLightPart(join(dir, "site"), 30, 2);
+    const index = await indexFederationPart(join(dir, "site"));
+    const size = 65_537;
+    const all = { ...index.sets[0], size, units: 1, unitOfRecord: new Uint32Array(size) };
+    const state = join(dir, "state");
+    await Deno.mkdir(state);
+    await assert.rejects(StoredFeatures.create(state, spec, weights, { ...index, sets: [all] }), {
+      code: "DatasetError",
+      message: /more records than a step can hold/,
+    });
+    assert.deepEqual([...Deno.readDirSync(state)], []);
+  });
+});
+
+Deno.test("requireSameData() takes the same records after a restart and refuses any others", async () => {
+  await withFolder(async (dir) => {
+    await writeLightPart(dir, 30, 2);
+    const committed = dataIdentity(await indexFederationPart(dir));
+    assert.match(committed, /^[0-9a-f]{64}$/);
+    requireSameData(await indexFederationPart(dir), committed);
+    const [records, manifest] = [join(dir, "icu", "records.jsonl"), join(dir, "icu", "dataset.json")];
+    const texts = await Promise.all([records, manifest].map((path) => Deno.readTextFile(path)));
+    const changes: readonly (readonly [string, string])[] = [
+      [records, texts[0].replace(`"patient":"p3"`, `"patient":"p4"`)],
+      [records, texts[0].split("\n").slice(1).join("\n")],
+      [manifest, texts[1].replace(`"privacyUnit":"patient"`, `"privacyUnit":"record"`)],
+    ];
+    for (const [path, text] of changes) {
+      assert.ok(!texts.includes(text));
+      await Deno.writeTextFile(path, text);
+      const index = await indexFederationPart(dir);
+      assert.throws(() => requireSameData(index, committed), { code: "DatasetError" });
+      await Deno.writeTextFile(records, texts[0]);
+      await Deno.writeTextFile(manifest, texts[1]);
+    }
   });
 });
 

@@ -100,7 +100,7 @@ Deno.test("an abort of the server ends a client in every state; an aborted clien
     const { state: after } = await stepClient(state, decodeMessage(seen.get("abort")!), effects);
     assert.ok(after.kind === "aborted" && after.error.reason === "server_aborted");
     for (const bytes of seen.values()) {
-      const again = (await stepClient(after, decodeMessage(bytes), effects)).state;
+      const { state: again } = await stepClient(after, decodeMessage(bytes), effects);
       assert.ok(again.kind === "aborted" && again.error.code === "UnexpectedMessage");
     }
   }

@@ -1,6 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { FedKimError } from "../../formats/errors.ts";
 import { VERSION } from "../../formats/version.ts";
@@ -10,6 +9,7 @@ import type { EnrollmentBook, LedgerHead, Role } from "../enrollment_book.ts";
 import type { Letter } from "../mailbox.ts";
 import { dashboardApp, type DashboardOptions } from "../dashboard/mod.ts";
 import { artefactResponse } from "./artefact_response.ts";
+import { readBody } from "./body.ts";
 import { toProblem } from "../problem.ts";
 import { type RateLimit, RateLimiter } from "./rate_limit.ts";
 import { HEADERS, RequestVerifier } from "../request_auth.ts";
@@ -18,10 +18,15 @@ import type { PlanAnswer, Status } from "./schemas.ts";
 
 /** How long a poll waits for a letter before it answers 204, milliseconds. */
 const LONG_POLL_MS = 20_000;
-/** Strangers, by address: enough for a whole consortium behind one gateway to enroll at once. */
-const ADDRESS_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
+/** Anybody, by address: a consortium behind one gateway, uploads and all. */
+const ADDRESS_LIMIT: RateLimit = { burst: 4000, perSecond: 400 };
+/** Endpoints without signature, by address: enough for that consortium to enroll at once. */
+const STRANGER_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
 /** Members, by identity: a step takes about ten requests and an upload one for each chunk. */
 const MEMBER_LIMIT: RateLimit = { burst: 2000, perSecond: 200 };
+
+/** Largest body of an endpoint that needs no signature, bytes. */
+const UNSIGNED_BODY_BYTES = 16_384;
 
 /** What the HTTP surface needs of the running aggregator. */
 export interface AggregatorDesk {
@@ -90,18 +95,12 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   });
   const dashboard = dashboardApp(options);
   app.use("/v1/*", secureHeaders());
-  app.use(limited(new RateLimiter(ADDRESS_LIMIT), ({ env, req }) => {
-    return req.header("signature") === undefined ? env?.remoteAddr?.hostname ?? "unknown" : undefined;
-  }));
-  app.use(bodyLimit({
-    maxSize: maxBodyBytes,
-    onError: () => {
-      throw new FedKimError("FormatError", "The request body is too large.", {
-        reason: "too_large",
-        needed: `at most ${maxBodyBytes} bytes`,
-      });
-    },
-  }));
+  const address = ({ env }: Context<Environment>) => env?.remoteAddr?.hostname ?? "unknown";
+  app.use(unlessProbe(limited(new RateLimiter(ADDRESS_LIMIT), address)));
+  const stranger = limited(new RateLimiter(STRANGER_LIMIT), address);
+  app.use("/v1/enroll", stranger, unsignedBody());
+  app.use("/v1/status", stranger);
+  app.use("/dashboard/enter", stranger);
   app.onError((error, c) => {
     const problem = toProblem(error);
     if (problem.code === "InternalError") console.error(error);
@@ -116,8 +115,12 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     });
   });
   const signed = [
-    signature(book, (member, software) => desk.seen(member, software)),
-    limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member")),
+    signature(
+      book,
+      maxBodyBytes,
+      limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member")),
+      (member, software) => desk.seen(member, software),
+    ),
   ] as const;
   for (
     const path of [
@@ -209,9 +212,11 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   return app;
 }
 
-/** Lets a request pass whose signature an enrolled member has made, and notes who. */
+/** Lets a request pass whose signature an enrolled member has made, and notes who; only then is its body read. */
 function signature(
   book: EnrollmentBook,
+  maxBodyBytes: number,
+  memberLimit: MiddlewareHandler<Environment>,
   seen: (member: string, software: string) => void,
 ): MiddlewareHandler<Environment> {
   const verifier = new RequestVerifier({
@@ -223,12 +228,27 @@ function signature(
   });
   return async (c, next) => {
     const { pathname, search } = new URL(c.req.url);
-    const body = new Uint8Array(await c.req.arrayBuffer());
-    const member = await verifier.verify(c.req.method, pathname + search, c.req.raw.headers, body);
-    c.set("member", member);
-    seen(member, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
+    const request = await verifier.authenticate(c.req.method, pathname + search, c.req.raw.headers);
+    c.set("member", request.name);
+    return await memberLimit(c, async () => {
+      await verifier.accept(request, await readBody(c.req, maxBodyBytes));
+      seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
+      await next();
+    });
+  };
+}
+
+/** Reads the small body of an endpoint that needs no signature, so that it is there in time or not at all. */
+function unsignedBody(): MiddlewareHandler<Environment> {
+  return async (c, next) => {
+    await readBody(c.req, UNSIGNED_BODY_BYTES);
     await next();
   };
+}
+
+/** Probes of a load balancer come from an address that many share. */
+function unlessProbe(limit: MiddlewareHandler<Environment>): MiddlewareHandler<Environment> {
+  return (c, next) => c.req.path === "/healthz" || c.req.path === "/readyz" ? next() : limit(c, next);
 }
 
 async function requireRole(book: EnrollmentBook, name: string, roles: readonly Role[]): Promise<void> {

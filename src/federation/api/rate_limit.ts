@@ -23,15 +23,15 @@ export class RateLimiter {
 
   /**
    * Takes a token of a caller.
-   * @param now milliseconds
+   * @param now milliseconds of a clock that never goes back
    * @returns 0 when the request may pass, otherwise seconds to wait
    */
-  take(caller: string, now: number = Date.now()): number {
+  take(caller: string, now: number = performance.now()): number {
     const { burst, perSecond } = this.limit;
     const old = this.#buckets.get(caller);
     const tokens = old === undefined
       ? burst
-      : Math.min(burst, old.tokens + (now - old.at) / 1000 * perSecond);
+      : Math.min(burst, old.tokens + Math.max(0, now - old.at) / 1000 * perSecond);
     this.#buckets.delete(caller);
     const passes = tokens >= 1;
     this.#buckets.set(caller, { tokens: passes ? tokens - 1 : tokens, at: now });

@@ -51,10 +51,11 @@ export const JoinedSchema = z.object({
   newest: z.int().openapi({ description: "ask for letters after this number" }),
 }).openapi("Joined");
 
-/** A site's answer to the plan: accepted with its new ledger head, or refused with a code and nothing else. */
+/** A site's answer to the plan: accepted with its new ledger head, or refused with a code and nothing else.
+ * A refusal names the SHA-256 of the sealed plan: a plan that cannot be opened has no other hash. */
 export const PlanAnswerSchema = z.discriminatedUnion("accepted", [
   z.strictObject({ accepted: z.literal(true), planHash: hex(32), head: HeadSchema }),
-  z.strictObject({ accepted: z.literal(false), code: z.string().max(64) }),
+  z.strictObject({ accepted: z.literal(false), planHash: hex(32), code: errorCode }),
 ]).openapi("PlanAnswer");
 
 /** See {@link PlanAnswerSchema}. */

@@ -16,6 +16,9 @@ const COOKIE = "fedkim_session";
 /** Shortest time between two events, and longest time without one, milliseconds. */
 const EVENT_MS = { shortest: 300, longest: 15_000 } as const;
 
+/** Where a browser talks to this very machine, without TLS. */
+const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
+
 /** Nothing from elsewhere, nothing inline. */
 const POLICY = {
   defaultSrc: ["'none'"],
@@ -51,7 +54,7 @@ export interface DashboardApp {
 export function dashboardApp(options: DashboardOptions): DashboardApp {
   const { book, federation } = options;
   const source = new DashboardSource(options);
-  const signIn = new SignIn(book.store);
+  const signIn = new SignIn(book);
   const app = new Hono();
 
   const strict = secureHeaders({ contentSecurityPolicy: POLICY, referrerPolicy: "no-referrer" });
@@ -90,33 +93,31 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
   app.get("/style.css", (c) => c.text(STYLE_SHEET, 200, { "content-type": "text/css; charset=utf-8" }));
   app.get("/live.js", (c) => c.text(LIVE_SCRIPT, 200, { "content-type": "text/javascript; charset=utf-8" }));
 
-  app.get("/enter", async (c) => {
-    const session = await signIn.open(c.req.query("ticket") ?? "");
+  // Programs that look into links must not use them up: only the button does.
+  app.get("/enter", (c) =>
+    c.html(page(
+      "FedKIM",
+      "nobody",
+      <form method="post" action="/dashboard/enter">
+        <input type="hidden" name="ticket" value={c.req.query("ticket") ?? ""} />
+        <button type="submit">Open the dashboard</button>
+      </form>,
+      false,
+    )));
+  app.post("/enter", async (c) => {
+    const { ticket } = await c.req.parseBody();
+    const session = typeof ticket === "string" ? await signIn.open(ticket) : undefined;
     if (session === undefined) return stranger(c);
-    const secure = new URL(c.req.url).protocol === "https:";
     setCookie(c, COOKIE, session, {
       httpOnly: true,
       sameSite: "Strict",
-      secure,
+      // Behind a proxy the request itself is plain; browsers take such a cookie over HTTPS only.
+      secure: !LOOPBACK.has(new URL(c.req.url).hostname),
       path: "/dashboard",
       maxAge: SESSION_MS / 1000,
     });
     await book.audit.record((await signIn.member(session))!, "signed_in");
-    // A strict cookie does not come along a redirect from a link in a mail: the page asks for itself again.
-    return c.html(
-      page(
-        "FedKIM",
-        "nobody",
-        <p>
-          <a href="/dashboard">Open the dashboard</a>
-        </p>,
-        false,
-      ),
-      200,
-      {
-        refresh: "0; url=/dashboard",
-      },
-    );
+    return c.redirect("/dashboard", 303);
   });
   app.post("/leave", async (c) => {
     const session = getCookie(c, COOKIE);

@@ -1,11 +1,16 @@
-import postgres from "postgres";
+// @ts-types="@types/pg"
+import pg from "pg";
 import { FedKimError } from "../../formats/errors.ts";
 import type { SqlDatabase, SqlDialect, SqlQuery, SqlRow } from "./sql_database.ts";
 
 const CHANNEL = "fedkim_streams";
 /** Connections of one replica; a transaction holds one. */
 const CONNECTIONS = 8;
-const CONNECT_SECONDS = 10;
+const CONNECT_MS = 10_000;
+/** Pause before a lost connection for notifications is opened again. */
+const RELISTEN_MS = 250;
+/** Type number of 64-bit integers. */
+const INT8 = 20;
 
 const DIALECT: SqlDialect = {
   bytes: "BYTEA",
@@ -17,14 +22,27 @@ const DIALECT: SqlDialect = {
   notify: `SELECT pg_notify('${CHANNEL}', $1)`,
 };
 
+/** Sequence numbers and milliseconds stay far below 2^53. */
+const TYPES: pg.CustomTypesConfig = {
+  getTypeParser:
+    ((oid: number, format?: "text") =>
+      oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+};
+
 /** PostgreSQL, shared by several replicas. */
 export class PostgresDatabase implements SqlDatabase {
   readonly dialect: SqlDialect = DIALECT;
-  readonly #sql: postgres.Sql;
+  readonly #pool: pg.Pool;
   readonly #listeners = new Set<(stream: string) => void>();
+  #ear: pg.Client | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
-  private constructor(sql: postgres.Sql) {
-    this.#sql = sql;
+  private constructor(private readonly options: pg.ClientConfig) {
+    this.#pool = new pg.Pool({ ...options, max: CONNECTIONS });
+    // A connection that breaks is told by the query in flight, and replaced when the next one is needed.
+    this.#pool.on("error", () => {});
+    this.#pool.on("connect", (client) => client.on("error", () => {}));
   }
 
   /**
@@ -33,20 +51,16 @@ export class PostgresDatabase implements SqlDatabase {
    * @throws FedKimError `StoreError`, reason `unreachable`, where the server does not answer
    */
   static async open(url: string): Promise<PostgresDatabase> {
-    const sql = postgres(url, {
-      max: CONNECTIONS,
-      connect_timeout: CONNECT_SECONDS,
-      onnotice: () => {},
-      types: {
-        // Sequence numbers and milliseconds stay far below 2^53.
-        bigint: { to: 20, from: [20], parse: Number, serialize: String },
-      },
+    const database = new PostgresDatabase({
+      connectionString: url,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      types: TYPES,
     });
-    const database = new PostgresDatabase(sql);
     try {
-      await sql.listen(CHANNEL, (stream) => database.#tell(stream), () => database.#tell(""));
+      await database.#listen();
     } catch (cause) {
-      await sql.end({ timeout: 0 }).catch(() => {});
+      await database.close();
       throw unreachable(cause);
     }
     return database;
@@ -54,23 +68,26 @@ export class PostgresDatabase implements SqlDatabase {
 
   /** See {@link SqlDatabase}. */
   async transaction<T>(work: (query: SqlQuery) => Promise<T>): Promise<T> {
-    const failed: { own?: unknown } = {};
+    let client: pg.PoolClient | undefined;
+    let broken = false;
     try {
-      const result = await this.#sql.begin(async (transaction) => {
-        const query: SqlQuery = async (text, values = []) =>
-          [...await transaction.unsafe(text, [...values], { prepare: true })] as SqlRow[];
-        try {
-          return { value: await work(query) };
-        } catch (error) {
-          failed.own = error;
-          throw error;
-        }
-      });
-      return (result as { value: T }).value;
+      client = await this.#pool.connect();
+      const connected = client;
+      const query: SqlQuery = async (text, values = []) =>
+        (await connected.query({ text, values: [...values] })).rows as SqlRow[];
+      await query("BEGIN");
+      try {
+        const result = await work(query);
+        await query("COMMIT");
+        return result;
+      } catch (error) {
+        broken = await query("ROLLBACK").then(() => false, () => true);
+        throw error;
+      }
     } catch (error) {
-      if (error instanceof FedKimError) throw error;
-      if (failed.own === error && !isDatabaseError(error)) throw error;
-      throw unreachable(error);
+      throw isTrouble(error) ? unreachable(error) : error;
+    } finally {
+      client?.release(broken);
     }
   }
 
@@ -82,7 +99,33 @@ export class PostgresDatabase implements SqlDatabase {
 
   /** See {@link SqlDatabase}. */
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#ear?.end().catch(() => {});
+    await this.#pool.end();
+  }
+
+  /** Opens the connection that notifications come by, and another one whenever it is lost. */
+  async #listen(): Promise<void> {
+    const ear = new pg.Client(this.options);
+    ear.on("error", () => {}); // "end" follows
+    ear.on("notification", ({ payload }) => this.#tell(payload ?? ""));
+    try {
+      await ear.connect();
+      await ear.query(`LISTEN ${CHANNEL}`);
+    } catch (error) {
+      await ear.end().catch(() => {});
+      throw error;
+    }
+    if (this.#closed) return await ear.end();
+    this.#ear = ear;
+    ear.once("end", () => this.#listenAgain());
+    this.#tell("");
+  }
+
+  #listenAgain(): void {
+    if (this.#closed) return;
+    this.#retry = setTimeout(() => void this.#listen().catch(() => this.#listenAgain()), RELISTEN_MS);
   }
 
   #tell(stream: string): void {
@@ -90,8 +133,13 @@ export class PostgresDatabase implements SqlDatabase {
   }
 }
 
-function isDatabaseError(error: unknown): boolean {
-  return error instanceof Error && "code" in error;
+/** Lost connections, and the server's own states: connection, resources, log-in, deadlock, shutdown (SQLSTATE 08, 28, 3D, 40,
+ * 53, 57). */
+function isTrouble(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? String(error.code) : "";
+  // The driver's own words for a connection that went away carry no code.
+  return /^(E[A-Z]+|(08|28|3D|40|53|57)[0-9A-Z]{3})$/.test(code) || /connection|timeout/i.test(error.message);
 }
 
 function unreachable(cause: unknown): FedKimError {

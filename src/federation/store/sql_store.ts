@@ -8,6 +8,7 @@ export class SqlStore implements Store {
   readonly #database: SqlDatabase;
   readonly #waiting = new Set<(stream: string) => void>();
   readonly #unsubscribe: () => void;
+  #closed = false;
 
   private constructor(database: SqlDatabase) {
     this.#database = database;
@@ -27,7 +28,10 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async put(space: string, key: string, value: Uint8Array, fence?: Fence): Promise<void> {
-    await this.#fenced(fence, (query) => write(query, space, key, value));
+    await this.#fenced(fence, async (query) => {
+      await this.#lock(query, space, key);
+      await write(query, space, key, value);
+    });
   }
 
   /** See {@link Store}. */
@@ -38,8 +42,7 @@ export class SqlStore implements Store {
     fence?: Fence,
   ): Promise<Bytes | undefined> {
     return this.#fenced(fence, async (query) => {
-      const { lockName } = this.#database.dialect;
-      if (lockName !== undefined) await query(lockName, [`${space}\n${key}`]);
+      await this.#lock(query, space, key);
       const old = await document(query, space, key);
       const next = change(old);
       if (next === undefined) return old;
@@ -50,10 +53,10 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async delete(space: string, key: string, fence?: Fence): Promise<void> {
-    await this.#fenced(
-      fence,
-      (query) => query("DELETE FROM fedkim_documents WHERE space = $1 AND key = $2", [space, key]),
-    );
+    await this.#fenced(fence, async (query) => {
+      await this.#lock(query, space, key);
+      await query("DELETE FROM fedkim_documents WHERE space = $1 AND key = $2", [space, key]);
+    });
   }
 
   /** See {@link Store}. */
@@ -61,7 +64,7 @@ export class SqlStore implements Store {
     const rows = await this.#database.transaction((query) =>
       query("SELECT key FROM fedkim_documents WHERE space = $1", [space])
     );
-    return rows.map(({ key }) => String(key)).sort((a, b) => (a < b ? -1 : 1));
+    return rows.map(({ key }) => String(key)).sort();
   }
 
   /** See {@link Store}. */
@@ -144,16 +147,20 @@ export class SqlStore implements Store {
   /** See {@link Store}. */
   async wait(stream: string, after: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + timeoutMs;
-    for (;;) {
+    while (!this.#closed) {
       // Listening begins before looking: what comes in between wakes at once.
       const told = this.#change(stream, deadline - performance.now(), signal);
       try {
         if (await this.newest(stream) > after) return true;
         if (!(await told.change)) return false;
+      } catch (error) {
+        if (this.#closed) return false;
+        throw error;
       } finally {
         told.cancel();
       }
     }
+    return false;
   }
 
   /** See {@link Store}. */
@@ -268,6 +275,7 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#unsubscribe();
     this.#tell("");
     await this.#database.close();
@@ -290,6 +298,12 @@ export class SqlStore implements Store {
       }
       return await work(query);
     });
+  }
+
+  /** Keeps a document to this transaction, also one that does not exist yet. */
+  async #lock(query: SqlQuery, space: string, key: string): Promise<void> {
+    const { lockName } = this.#database.dialect;
+    if (lockName !== undefined) await query(lockName, [`${space}\n${key}`]);
   }
 
   #tell(stream: string): void {

@@ -37,7 +37,7 @@ export interface Job {
 /**
  * Everything durable of an aggregator: documents, logs, leases, once-only keys and jobs. Two implementations fulfil one
  * contract test suite: SQLite for one process, PostgreSQL for several replicas. Every method is one transaction: it
- * happens as a whole or not at all, and is durable when its promise resolves.
+ * happens as a whole or not at all, and is durable when its promise resolves. Names hold no NUL character.
  *
  * Methods that take a fence throw FedKimError `StoreError`, reason `fenced`, where another owner has taken the lease.
  */
@@ -64,7 +64,7 @@ export interface Store {
   /** Removes a document; one that does not exist is removed already. */
   delete(space: string, key: string, fence?: Fence): Promise<void>;
 
-  /** Keys of a space, sorted by code point. */
+  /** Keys of a space, sorted by UTF-16 code unit. */
   keys(space: string): Promise<string[]>;
 
   /** Appends entries to a stream, all or none. @returns the sequence number of the last one */
@@ -96,7 +96,7 @@ export interface Store {
    */
   wait(stream: string, after: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
 
-  /** Claims a key for ever or for a time: true for the first caller among all replicas, false for the others. */
+  /** Claims a key for a time: true for the first caller among all replicas, false for the others. */
   once(space: string, key: string, ttlMs: number): Promise<boolean>;
 
   /** Takes a lease that is free, expired, or held by the same owner already; undefined where another one holds it. */

@@ -3,7 +3,8 @@ import { aggregatorApp } from "../../../src/federation/api/app.ts";
 import { signRequest } from "../../../src/federation/request_auth.ts";
 import { ArtefactStore } from "../../../src/federation/artefact_store.ts";
 import { ENROLL_LABEL, EnrollmentBook, type Role } from "../../../src/federation/enrollment_book.ts";
-import { SiteDesk } from "../../../src/federation/site_desk.ts";
+import { RunStore } from "../../../src/federation/run_store.ts";
+import { type OfferedPlan, SiteDesk } from "../../../src/federation/site_desk.ts";
 import { toHex } from "../../../src/formats/hex.ts";
 import { generateIdentity, type Identity, signLabelled } from "../../../src/secure_agg/mod.ts";
 
@@ -40,6 +41,8 @@ export async function withService(
     sites: ["a", "b", "c"],
     joinDeadlineMs: 60_000,
     book,
+    run: new RunStore(book.store, "test", undefined),
+    audit: book.audit,
     identity: book.identity,
     onProgress: () => {},
     signal: stop.signal,
@@ -61,6 +64,7 @@ export async function withService(
       const signer = options.signer ?? site;
       const headers = signer === "nobody" ? new Headers() : signRequest(signer, method, path, content);
       if (options.type !== undefined) headers.set("content-type", options.type);
+      if (method !== "GET" && method !== "HEAD") headers.set("content-length", String(content.length));
       for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value);
       const request = new Request(`http://aggregator${path}`, {
         method,
@@ -73,6 +77,11 @@ export async function withService(
   desk.close();
   await book.close();
   await Deno.remove(dir, { recursive: true });
+}
+
+/** Something to offer as a plan, where nobody opens it. */
+export function offeredPlan(hash = "plan"): OfferedPlan {
+  return { hash, sealed: new Uint8Array([1]), steps: 10 };
 }
 
 /** Enrolls an identity as its owner would. */

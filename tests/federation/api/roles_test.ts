@@ -6,7 +6,7 @@ import { acceptInvite } from "../../../src/federation/site_enrollment.ts";
 import { readPolicy, writePolicy } from "../../../src/federation/site_policy.ts";
 import { rotateKey } from "../../../src/federation/site_rotation.ts";
 import { generateIdentity } from "../../../src/secure_agg/mod.ts";
-import { enroll, withService } from "./_service.ts";
+import { enroll, offeredPlan, withService } from "./_service.ts";
 
 Deno.test("operators and auditors read the audit log; a site and a revoked auditor do not", async () => {
   await withService(async ({ book, send }) => {
@@ -71,7 +71,7 @@ Deno.test("a site rotates its key over HTTP, and a lost answer or a crash at any
     assert.deepEqual(await pinned(), new Uint8Array(second.publicKey));
     assert.equal(publicKey, new Uint8Array(second.publicKey).toHex());
     assert.equal((await readPolicy(policyPath, second)).maxEpsilon, 2);
-    desk.offer("plan", new Uint8Array([1]));
+    desk.offer(offeredPlan());
     await assert.rejects(rotateKey(state, stop.signal), { code: "UnexpectedMessage" });
     assert.deepEqual(await pinned(), new Uint8Array(second.publicKey));
     await server.shutdown();

@@ -1,27 +1,44 @@
 import assert from "node:assert/strict";
 import { SESSION_MS, SignIn, TICKET_MS } from "../../../src/federation/dashboard/sign_in.ts";
-import { openStore } from "../../../src/federation/store/mod.ts";
-import { generateIdentity } from "../../../src/secure_agg/mod.ts";
+import { ROTATE_LABEL } from "../../../src/federation/enrollment_book.ts";
+import { toHex } from "../../../src/formats/hex.ts";
+import { generateIdentity, signLabelled } from "../../../src/secure_agg/mod.ts";
 import { enroll, withService } from "../api/_service.ts";
 
 Deno.test("a ticket opens one session, within its time, and the store keeps no secret of either", async () => {
-  const store = await openStore(":memory:");
-  const signIn = new SignIn(store);
-  const ticket = await signIn.ticket("ann", 0);
-  assert.equal(await signIn.open(ticket, TICKET_MS), undefined, "too late");
-  const good = await signIn.ticket("ann", 0);
-  const opened = await Promise.all([signIn.open(good, 1), signIn.open(good, 1)]);
-  assert.equal(opened.filter((session) => session !== undefined).length, 1);
-  const session = opened.find((found) => found !== undefined)!;
-  assert.equal(await signIn.member(session, 2), "ann");
-  assert.equal(await signIn.member(session, SESSION_MS + 1), undefined);
-  assert.equal(await signIn.member("00".repeat(32), 2), undefined);
-  const again = (await signIn.open(await signIn.ticket("ann")))!;
-  const keys = [...await store.keys("session"), ...await store.keys("ticket")];
-  assert.ok(keys.length > 0 && !keys.includes(again) && !keys.includes(good));
-  await signIn.close(again);
-  assert.equal(await signIn.member(again), undefined);
-  await store.close();
+  await withService(async ({ book }) => {
+    const signIn = new SignIn(book);
+    const ticket = await signIn.ticket("a", 0);
+    assert.equal(await signIn.open(ticket, TICKET_MS), undefined, "too late");
+    const good = await signIn.ticket("a", 0);
+    const opened = await Promise.all([signIn.open(good, 1), signIn.open(good, 1)]);
+    assert.equal(opened.filter((session) => session !== undefined).length, 1);
+    const session = opened.find((found) => found !== undefined)!;
+    assert.equal(await signIn.member(session, 2), "a");
+    assert.equal(await signIn.member(session, SESSION_MS + 1), undefined);
+    for (const wrong of [`a.${"00".repeat(32)}`, `b.${session.slice(2)}`, session.slice(2), "", "../a.x"]) {
+      assert.equal(await signIn.member(wrong, 2), undefined);
+    }
+    const keys = await book.store.keys("session/a");
+    assert.ok(keys.length === 1 && !session.includes(keys[0]));
+    await signIn.close(session);
+    assert.equal(await signIn.member(session, 2), undefined);
+  });
+});
+
+Deno.test("open passes of a member stay few, and a new key closes what the old one opened", async () => {
+  await withService(async ({ book }) => {
+    const signIn = new SignIn(book);
+    for (let i = 0; i < 40; i++) await signIn.ticket("a");
+    assert.ok((await book.store.keys("ticket/a")).length <= 10);
+    const session = (await signIn.open(await signIn.ticket("a")))!;
+    assert.equal(await signIn.member(session), "a");
+    const next = generateIdentity("a");
+    const key = toHex(next.publicKey);
+    const proof = signLabelled(next, ROTATE_LABEL, new TextEncoder().encode(`a\n${key}`));
+    await book.rotate("a", key, toHex(proof));
+    assert.equal(await signIn.member(session), undefined);
+  });
 });
 
 Deno.test("strangers, used links and revoked members see nothing, a site sees itself only", async () => {
@@ -32,11 +49,26 @@ Deno.test("strangers, used links and revoked members see nothing, a site sees it
     const get = (path: string, cookie = "") => send("GET", path, { signer: "nobody", headers: { cookie } });
     const enter = async (who: typeof site): Promise<string> => {
       const { path } = await (await send("POST", "/v1/ticket", { signer: who })).json();
-      const response = await get(path);
-      assert.equal((await get(path)).status, 401, "the link opens once");
+      for (const method of ["GET", "HEAD"]) {
+        assert.equal(
+          (await send(method, path, { signer: "nobody" })).headers.get("set-cookie"),
+          null,
+          "looking is free",
+        );
+      }
+      const press = () =>
+        send("POST", "/dashboard/enter", {
+          signer: "nobody",
+          body: `ticket=${new URL(path, "http://aggregator").searchParams.get("ticket")}`,
+          type: "application/x-www-form-urlencoded",
+        });
+      const response = await press();
+      assert.equal(response.status, 303);
+      assert.equal((await press()).status, 401, "the link opens once");
       const cookie = response.headers.get("set-cookie")!;
       assert.match(cookie, /HttpOnly/);
       assert.match(cookie, /SameSite=Strict/);
+      assert.match(cookie, /Secure/);
       return cookie.split(";")[0];
     };
     for (const path of ["/dashboard", "/dashboard/report", "/dashboard/events"]) {

@@ -42,3 +42,24 @@ Deno.test("openStore() refuses a file that is no database, and one of a newer ve
   await assert.rejects(openStore(path), reason("newer_schema"));
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("the SQLite store waits for another process's lock without holding up this one", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/store.sqlite`;
+  const store = await openStore(path);
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  const writing = store.put("a", "b", new Uint8Array([1]));
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  while (ticks < 20) await new Promise((resolve) => setTimeout(resolve, 5));
+  other.exec("COMMIT");
+  await writing;
+  clearInterval(timer);
+  assert.deepEqual(await store.get("a", "b"), new Uint8Array([1]));
+  other.close();
+  const waiting = store.wait("s", 0, 60_000);
+  await store.close();
+  assert.equal(await waiting, false, "close() ends waiting");
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,47 @@
+import { basename } from "node:path";
+import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
+import { runMissing } from "./_kept_jobs.ts";
+import type { PaperOptions } from "./_options.ts";
+import type { JobResult } from "./_outcome.ts";
+import { writePaperPage } from "./_page.ts";
+import { grid, type Job, quickGrid, settingName } from "./_settings.ts";
+import { joinResults } from "./_tables.ts";
+import { federationFolder } from "./_world.ts";
+
+/** A job of a frozen run, with what the worker needs to know. */
+export interface FrozenJob extends Job {
+  readonly folder: string;
+  readonly foundationModel: string;
+}
+
+/** Runs the frozen grid on all workers and writes the page. */
+export async function runFrozen(options: PaperOptions): Promise<void> {
+  const folder = federationFolder();
+  const begun = performance.now();
+  const jobs: FrozenJob[] = (options.quick ? quickGrid() : grid(options.seeds))
+    .map((job) => ({ ...job, folder, foundationModel: EMBEDDED_MODEL_FOLDER }));
+  const results = await runMissing<FrozenJob, JobResult>(jobs, {
+    worker: new URL("./_frozen_worker.ts", import.meta.url),
+    size: options.workers,
+    nameOf: (job) => JSON.stringify(job),
+    keep: options.keep,
+    onDone: ({ setting, methods, seed }, { seconds }, done, missing) => {
+      const names = methods.map(({ name }) => name).join(", ");
+      console.error(
+        `${settingName(setting)}, seed ${seed}: ${names} in ${seconds.toFixed(0)} s (${done} of ${missing})`,
+      );
+    },
+  });
+  await writePaperPage(joinResults(results), {
+    seeds: options.quick ? 1 : options.seeds,
+    quick: options.quick,
+    seconds: (performance.now() - begun) / 1000,
+    jobSeconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+    workers: options.workers,
+    model: basename(EMBEDDED_MODEL_FOLDER),
+    routing: results.find(({ routing }, index) => {
+      const { backbone, epsilon } = jobs[index].setting;
+      return backbone === "distributed" && epsilon === "8" && routing !== undefined;
+    })?.routing,
+  });
+}

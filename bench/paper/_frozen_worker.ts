@@ -1,0 +1,38 @@
+import {
+  loadFederationPart,
+  prepareFeatures,
+  readFederation,
+  type TaskManifest,
+} from "../../src/local/mod.ts";
+import { selectBackend } from "../../src/tensor/mod.ts";
+import { federate } from "./_federate.ts";
+import { judge } from "./_judge.ts";
+import type { JobResult } from "./_outcome.ts";
+import type { Job } from "./_settings.ts";
+import { makeStart, type Start } from "./_start.ts";
+import { answerJobs } from "./_worker_side.ts";
+import { openWorld, type World } from "./_world.ts";
+
+const starts = new Map<string, Promise<Start>>();
+let world: Promise<World> | undefined;
+
+/** One frozen federation with all its injections, judged on the test part. */
+async function runJob(
+  job: Job & { readonly folder: string; readonly foundationModel: string },
+): Promise<JobResult> {
+  const begun = performance.now();
+  world ??= selectBackend("wasm").then(() => openWorld(job.folder, job.foundationModel));
+  const opened = await world;
+  const untrained = job.setting.backbone === "together";
+  const key = `${job.seed} ${untrained}`;
+  if (!starts.has(key)) starts.set(key, makeStart(opened, { seed: job.seed, untrained }));
+  const start = await starts.get(key)!;
+  const weights = await federate(start, job.setting, job.seed);
+  const data = await loadFederationPart((await readFederation(job.folder)).test);
+  const features = prepareFeatures(start.spec, start.base, data, start.text);
+  const wanted = ({ modalities }: TaskManifest): boolean => job.questions || !modalities.includes("question");
+  const result = await judge(start, weights, { part: { data, features }, wanted }, job);
+  return { ...result, seconds: (performance.now() - begun) / 1000 };
+}
+
+answerJobs(runJob);

@@ -1,0 +1,40 @@
+/** How the figures were made. */
+export const HOW: readonly string[] = [
+  "Four hospitals (eICU demo by region, NIH ChestX-ray14, MIT-BIH, VQA-RAD) teach encoders and task heads. The server",
+  "injects them into the frozen embedded language model with about 1,300 labelled public records of six tasks. Five",
+  "clinical yes-or-no tasks are trained and judged on the common test part; four more, and questions on images, are",
+  "never trained anywhere: the model answers them from their texts.",
+  "",
+  "- **distributed**: one clipped, noised, securely summed gradient a step. **fedavg** and **fedprox**: every site trains",
+  "  by itself with its own full noise, then updates are averaged (`local` mode; FedProx adds its pull). Epsilon is the",
+  "  bound that a site's ledger is charged, delta 1e-5. Epsilon infinity has no clip and no noise.",
+  "- **FedPlug** trains projectors alone, **FedPlug_L** projectors and one LoRA, **FedKIM** projectors, gate and six",
+  "  LoRA experts of the same total rank. All three learn from the same samples with the same schedule.",
+  "- **local heads** are the federated task decoders themselves, without any language model.",
+  "- **No private data**: `public` trains encoders and heads on public data alone before the injection; `together` starts",
+  "  from untrained encoders, which learn in the injection itself.",
+  "- **Teacher** (our addition): the target of a public sample is the probability that the federated head gives it (Hinton",
+  "  et al. 2015), not its label. `no teacher` below is the paper's form, labels alone.",
+  "- Intervals: 1,000 resamples of people (all records of a person together, the same people for all tasks of a set) and",
+  "  of seeds; differences are paired over both. A seed changes initialisation, samples, noise and order.",
+  "",
+];
+
+/** What they do not mean. */
+export const CAVEATS: readonly string[] = [
+  "## What these figures are not",
+  "",
+  "- Not the paper's data, tasks or model. The paper injects into 7 billion parameters; the embedded model here has one to",
+  "  two million and knows little medicine. Whatever a large model's own knowledge adds cannot show here.",
+  "- Every setting was chosen on folds of `public/`. Those folds judged models whose encoders had learned from sites under",
+  "  simulated noise at epsilon 8. No label of an unseen task was read for any choice: studies of unseen tasks leave out a",
+  "  trained one.",
+  "- With the teacher, injected models repeat the heads; they cannot be expected to exceed them on trained tasks. What a",
+  "  language model adds is that it answers questions that no head was trained for.",
+  "- ECG records come from few people (12 in the test part), and intervals are drawn over people: they are wide, rightly.",
+  "- `icu_mortality` has 11 deaths in 240 test records and counts inside means only.",
+  "- A run of a federation masks sums and sends them; here the same integers are added in one process. Noise and samples",
+  "  come from a seeded source here, and from the operating system in the product.",
+  "- Questions on images stay near chance for every method, with local heads too: 64 x 64 grey images and a model of this",
+  "  size do not answer them. They are shown because the paper reports such tasks.",
+];

@@ -1,0 +1,27 @@
+import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
+import type { AggregatorConfig } from "./config.ts";
+
+/**
+ * Hash of what decides a run's results. Addresses, folders, deadlines and the tensor backend are left out: an operator
+ * may change them and go on with an unfinished run.
+ */
+export function configHash(config: AggregatorConfig): string {
+  const { federation, sites, data, foundationModel, tasks, mode, local, model, privacy, rounds } = config;
+  const { optimizer, injection, seed } = config;
+  const { steps, minimumSites, chunkBytes } = rounds;
+  return sha256Hex(canonicalJson({
+    federation,
+    sites,
+    data,
+    foundationModel,
+    tasks,
+    mode,
+    local,
+    model,
+    privacy,
+    rounds: { steps, minimumSites, chunkBytes },
+    optimizer,
+    injection,
+    seed,
+  }));
+}

@@ -1,0 +1,82 @@
+import { FedKimError } from "../formats/errors.ts";
+import type { ConnectionInfo } from "./api/mod.ts";
+import { listenMutualTls } from "./http_server_mtls.ts";
+import { readTls, type TlsFiles } from "./tls.ts";
+
+/** How long requests in progress may take to end at a shutdown, milliseconds. */
+const GRACE_MS = 5_000;
+
+/** Answers requests. */
+export type RequestHandler = (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
+
+/** Where and how to listen. */
+export interface ServerOptions {
+  /** Address to bind to. */
+  readonly hostname: string;
+  /** Port; 0 takes a free one. */
+  readonly port: number;
+  /** Certificate and key; plain HTTP without. */
+  readonly tls?: TlsFiles | undefined;
+  /** Answers requests. */
+  readonly handler: RequestHandler;
+}
+
+/** An open server. */
+export interface HttpServer {
+  /** Base URL that it listens at. */
+  readonly url: string;
+  /** Takes no new connection, lets requests in progress end for a few seconds, then closes them. */
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Opens an HTTP, HTTPS or, with `tls.clientCa`, mutual-TLS server.
+ * @throws FedKimError `PortInUse`, or `ConfigError` for TLS files that cannot be used
+ */
+export async function openServer(options: ServerOptions): Promise<HttpServer> {
+  const { hostname, port } = options;
+  const tls = options.tls === undefined ? undefined : await readTls(options.tls);
+  try {
+    const { clientCa } = tls ?? {};
+    return tls === undefined || clientCa === undefined
+      ? listen(options, tls)
+      : await listenMutualTls(options, { ...tls, clientCa }, GRACE_MS);
+  } catch (cause) {
+    if (!isAddressInUse(cause)) throw cause;
+    throw new FedKimError("PortInUse", `The port ${port} is taken on ${hostname}.`, {
+      remedy: "stop the other program, or choose another port with --port (0 takes a free one)",
+      cause,
+    });
+  }
+}
+
+function listen(
+  { hostname, port, handler }: ServerOptions,
+  tls: { readonly cert: string; readonly key: string } | undefined,
+): HttpServer {
+  const stop = new AbortController();
+  const answer: Deno.ServeHandler<Deno.NetAddr> = (request, info) => handler(request, info);
+  const common = { hostname, port, signal: stop.signal, onListen: () => {} };
+  const server = tls === undefined
+    ? Deno.serve(common, answer)
+    : Deno.serve({ ...common, cert: tls.cert, key: tls.key }, answer);
+  const { addr } = server;
+  return {
+    url: serverUrl(tls === undefined ? "http" : "https", addr.hostname, addr.port),
+    async shutdown() {
+      const timer = setTimeout(() => stop.abort(), GRACE_MS);
+      await server.shutdown();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A base URL; an IPv6 address stands in brackets. */
+export function serverUrl(scheme: "http" | "https", hostname: string, port: number): string {
+  return `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+function isAddressInUse(error: unknown): boolean {
+  return error instanceof Deno.errors.AddrInUse ||
+    (error instanceof Error && "code" in error && error.code === "EADDRINUSE");
+}
