@@ -6,7 +6,7 @@ import { ENROLL_LABEL } from "./enrollment_book.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import { decodeInvite } from "./invite.ts";
 import { fromProblem } from "./problem.ts";
-import { pinAggregator, SITE_FILES } from "./site_state.ts";
+import { pinAggregator, requireSameAggregator, SITE_FILES } from "./site_state.ts";
 
 /**
  * Accepts an invite: makes the site's identity, pins the aggregator's key and enrolls the public key. May be repeated
@@ -20,6 +20,7 @@ export async function acceptInvite(
   token: string,
 ): Promise<{ site: string; url: string; publicKey: string }> {
   const invite = decodeInvite(token);
+  await requireSameAggregator(stateFolder, invite);
   const path = join(stateFolder, SITE_FILES.identity);
   const identity = await exists(path) ? await readIdentity(path) : await createIdentity(path, invite.site);
   if (identity.id !== invite.site) {

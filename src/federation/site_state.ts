@@ -29,8 +29,25 @@ export interface PinnedAggregator {
   readonly publicKey: string;
 }
 
-/** Pins the aggregator of an accepted invite. */
+/**
+ * Refuses an invite of another aggregator than the pinned one. One state folder serves one aggregator: with two, each could pass on what
+ * the site has signed for the other.
+ * @throws FedKimError `ConfigError` where another aggregator's key is pinned
+ */
+export async function requireSameAggregator(stateFolder: string, invite: Invite): Promise<void> {
+  const known = await readPinnedAggregator(stateFolder).catch(() => undefined);
+  if (known !== undefined && known.publicKey !== invite.aggregatorPublicKey) {
+    throw new FedKimError("ConfigError", "This state folder belongs to another aggregator.", {
+      found: `the pinned key ${known.publicKey}`,
+      needed: `the invite's key ${invite.aggregatorPublicKey}`,
+      remedy: "use a state folder of its own for each federation",
+    });
+  }
+}
+
+/** Pins the aggregator of an accepted invite. @throws FedKimError as {@link requireSameAggregator} */
 export async function pinAggregator(stateFolder: string, invite: Invite): Promise<void> {
+  await requireSameAggregator(stateFolder, invite);
   const pinned: PinnedAggregator = {
     format: "fedkim-aggregator/1",
     url: invite.url,

@@ -37,6 +37,16 @@ binariesTest("a self-extracting program unpacks only where nobody else can have 
       assert.equal((await Deno.stat(own)).mode! & 0o777, 0o700);
       assert.deepEqual(await names(home), []);
     });
+    await t.step("what lies in a folder that was open to others is not run", async () => {
+      const open = await folder("open");
+      await version({ FEDKIM_RUNTIME_DIR: open, HOME: home });
+      const [runtime] = (await names(open)).filter((name) => name.startsWith("deno-"));
+      await Deno.remove(join(open, runtime));
+      await Deno.writeTextFile(join(open, runtime), "#!/bin/sh\necho planted\n", { mode: 0o755 });
+      await Deno.chmod(open, 0o777);
+      await version({ FEDKIM_RUNTIME_DIR: open, HOME: home });
+      assert.ok((await Deno.stat(join(open, runtime))).size > 1_000_000);
+    });
     await t.step("a link is not followed, and a relative path is not taken", async () => {
       const elsewhere = await folder("elsewhere");
       await Deno.symlink(elsewhere, join(root, "link"));

@@ -42,16 +42,26 @@ case $self in
   *,*) echo "${recipe.name}: the path $self has a comma, which permissions cannot name: move the file" >&2; exit 1 ;;
 esac
 
-# A folder is usable when it is a real folder of this user. Others cannot enter it, so nobody else put files there.
+# A folder is usable when it is a real folder of this user. What lies there counts only where the folder is closed to
+# others and the files are this user's own.
 mine() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && [ -x "$1" ]
 }
+closed() {
+  case $(ls -ld "$1") in d???------*) return 0 ;; *) return 1 ;; esac
+}
+own() {
+  [ -O "$1" ] && [ ! -L "$1" ]
+}
 unpacked() {
-  mine "$1" && [ -x "$1/deno-${runtime.id}" ] && [ -f "$1/fedkim-${programs.id}/complete" ]
+  mine "$1" && closed "$1" && [ -x "$1/deno-${runtime.id}" ] && own "$1/deno-${runtime.id}" &&
+    own "$1/fedkim-${programs.id}" && [ -f "$1/fedkim-${programs.id}/complete" ]
 }
 # Writable, and not mounted so that programs cannot start from it.
 writable() {
-  mkdir -p "$1" 2>/dev/null && mine "$1" && chmod 700 "$1" 2>/dev/null || return 1
+  mkdir -p "$1" 2>/dev/null && mine "$1" || return 1
+  # Open until now: whatever is there may be anybody's.
+  closed "$1" || { chmod 700 "$1" && rm -rf "$1/deno-${runtime.id}" "$1/fedkim-${programs.id}"; } 2>/dev/null || return 1
   probe=$1/probe.$$
   { printf '#!/bin/sh\\nexit 0\\n' >"$probe" && chmod 700 "$probe" && "$probe"; } 2>/dev/null && usable=0 || usable=1
   rm -f "$probe" 2>/dev/null || usable=1
@@ -66,7 +76,7 @@ unpack() (
   trap 'rm -rf "$new"' EXIT
   trap 'exit 130' INT TERM HUP
   mkdir "$new" || exit 1
-  if [ ! -x "$1/deno-${runtime.id}" ]; then
+  if [ ! -x "$1/deno-${runtime.id}" ] || ! own "$1/deno-${runtime.id}"; then
     piece ${at(offset)} ${runtime.length} >"$new/deno" && chmod 700 "$new/deno" &&
       mv -f "$new/deno" "$1/deno-${runtime.id}" || exit 1
   fi

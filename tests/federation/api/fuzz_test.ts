@@ -31,7 +31,18 @@ async function operations({ app }: Service): Promise<Operation[]> {
 /** Everything durable that requests could change. */
 async function state({ book, desk }: Service): Promise<unknown> {
   const heads = await Promise.all((await book.store.keys("head")).map((site) => book.headOf(site)));
-  return [await book.members(), heads, [...desk.mailboxes.keys()], [...desk.present], desk.status()];
+  const spaces = ["invite", "ticket/a", "session/a"];
+  const kept = await Promise.all(spaces.map((space) => book.store.keys(space)));
+  const audit = await book.audit.newest();
+  return [
+    await book.members(),
+    heads,
+    kept,
+    audit,
+    [...desk.mailboxes.keys()],
+    [...desk.present],
+    desk.status(),
+  ];
 }
 
 async function refused(response: Response, allowed: readonly number[] = []): Promise<void> {
