@@ -296,6 +296,20 @@ const verify = command(
           message`Compare gate and experts with a reference. Example: fedkim verify m3oe m3oe.safetensors`,
       },
     ),
+    command(
+      "audit",
+      merge(
+        object({
+          verb: constant("verify audit"),
+          state: argument(folder("DIR"), { description: message`State folder of the aggregator.` }),
+          store: optional(option("--store", string({ metavar: "PLACE" }), {
+            description: message`The aggregator's store where it is not in its state folder: postgres://…`,
+          })),
+        }),
+        json,
+      ),
+      { description: message`Recompute the chain of the audit log. Example: fedkim verify audit aggregator` },
+    ),
   ),
   { brief: message`Recompute a reference file with this build.` },
 );

@@ -37,6 +37,7 @@ async function dispatch(command: Command): Promise<void> {
     case "verify accounting":
     case "verify decoder":
     case "verify m3oe":
+    case "verify audit":
       return (await import("./verify.ts")).verify(command);
     case "simulate":
       return (await import("./simulate.ts")).simulate(command);

@@ -103,7 +103,11 @@ export class AuditLog {
     let last: AuditEntry | undefined;
     for (;;) {
       const page = await this.read(last?.sequence ?? 0);
-      if (page.length === 0) return last;
+      if (page.length === 0) {
+        // Numbers are never reused, so a log that was cut at its end still knows how long it was.
+        if ((last?.sequence ?? 0) < await this.newest()) throw damaged((last?.sequence ?? 0) + 1);
+        return last;
+      }
       for (const entry of page) {
         const { hash, ...content } = entry;
         const follows = entry.sequence === (last?.sequence ?? 0) + 1 &&

@@ -16,7 +16,7 @@ export const ROTATE_LABEL = "fedkim/rotate/1";
 /** How long an invite may be accepted, milliseconds: two weeks. */
 export const INVITE_MS = 14 * 24 * 3600 * 1000;
 /** File name of the embedded store in the aggregator's state folder. */
-const STORE_FILE = "store.sqlite";
+export const STORE_FILE = "store.sqlite";
 
 /** What a member may do: take part in rounds, run the federation, or read its records. */
 export const ROLES = ["site", "operator", "auditor"] as const;

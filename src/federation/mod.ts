@@ -31,7 +31,7 @@ export type { TlsFiles } from "./tls.ts";
 export type { MetricsConfig } from "./metrics_config.ts";
 export { AuditLog } from "./audit_log.ts";
 export type { AuditEntry, AuditEvent } from "./audit_log.ts";
-export { EnrollmentBook, ROLES } from "./enrollment_book.ts";
+export { EnrollmentBook, ROLES, STORE_FILE } from "./enrollment_book.ts";
 export { openStore } from "./store/mod.ts";
 export type { Bytes, Fence, Job, LogEntry, Store } from "./store/mod.ts";
 export type { LedgerHead, Member, Role } from "./enrollment_book.ts";

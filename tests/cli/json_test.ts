@@ -27,6 +27,7 @@ const FAILING: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   "verify accounting": ["FormatError", ["/nowhere.json"]],
   "verify decoder": ["FormatError", ["/nowhere", "--backend", "cpu"]],
   "verify m3oe": ["FormatError", ["/nowhere.safetensors", "--backend", "cpu"]],
+  "verify audit": ["ConfigError", ["/nowhere"]],
   "simulate": ["ConfigError", ["--sites", "5", "--drop", "5"]],
   "doctor": ["ConfigError", ["--config", "/nowhere.toml", "--backend", "cpu"]],
 };

@@ -212,6 +212,7 @@ export class TestFederation {
         method: request.method,
         headers: request.headers,
         ...(request.method === "GET" ? {} : { body }),
+        redirect: "manual", // as a proxy does: redirects are the caller's
         signal: request.signal,
       }).catch(() => new Response(null, { status: 503 }));
     });

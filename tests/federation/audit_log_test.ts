@@ -37,6 +37,8 @@ Deno.test("the audit log chains entries of several writers and shows any change 
     "damaged",
   );
   assert.equal(await damagedBy("DELETE FROM fedkim_entries WHERE sequence = 7"), "damaged");
+  assert.equal(await damagedBy("DELETE FROM fedkim_entries WHERE sequence > 20"), "damaged");
+  assert.equal(await damagedBy("DELETE FROM fedkim_entries"), "damaged");
   assert.equal(
     await damagedBy(
       "UPDATE fedkim_entries SET body = (SELECT body FROM fedkim_entries WHERE sequence = 8) WHERE sequence = 7",
