@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { FedKimError } from "../src/formats/errors.ts";
+import { ERROR_EXIT_STATUS, FedKimError } from "../src/formats/errors.ts";
 import { toHex } from "../src/formats/hex.ts";
 import type { Identity } from "../src/secure_agg/mod.ts";
 import { readFederation } from "../src/local/mod.ts";
@@ -212,8 +212,11 @@ async function enrollSites(
   }
 }
 
-/** The aggregator's own error, passed on with its code. */
-function failure(aggregator: ChildProcess, status: number, run: string): FedKimError {
+/** The aggregator's own error, passed on with its code; Ctrl-C in a terminal reaches it too, and maybe first. */
+function failure(aggregator: ChildProcess, status: number, run: string): Error {
+  if (status === ERROR_EXIT_STATUS.Interrupted) {
+    return new DOMException("the aggregator was stopped by a signal", "AbortError");
+  }
   const error = aggregator.error;
   return new FedKimError(
     error?.code ?? "InternalError",
