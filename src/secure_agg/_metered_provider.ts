@@ -47,27 +47,23 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
       numbers.set(prefixOf(publicKey), number).set(prefixOf(secret), number);
       return publicKey;
     },
-    x25519All: (secret, peers) => {
+    x25519: (secret) => {
       const own = numbers.get(prefixOf(secret));
-      const pairs = peers.map((peer) => {
+      const agree = inner.x25519(secret);
+      return (peer) => {
         const other = numbers.get(prefixOf(peer));
-        if (own === undefined || other === undefined) return undefined;
-        return Math.min(own, other) * 2 ** 26 + Math.max(own, other);
-      });
-      const known = pairs.map((pair) => pair === undefined ? undefined : waiting.get(pair));
-      const fresh = inner.x25519All(secret, peers.filter((_, i) => known[i] === undefined));
-      let next = 0;
-      return pairs.map((pair, i) => {
-        const before = known[i];
+        if (own === undefined || other === undefined) return agree(peer);
+        const pair = Math.min(own, other) * 2 ** 26 + Math.max(own, other);
+        const before = waiting.get(pair);
         if (before !== undefined) {
-          waiting.delete(pair!);
+          waiting.delete(pair);
           saved.agreements++;
           return before;
         }
-        const shared = fresh[next++];
-        if (pair !== undefined && shared !== undefined) waiting.set(pair, shared.slice());
+        const shared = agree(peer);
+        if (shared !== undefined) waiting.set(pair, shared.slice());
         return shared;
-      });
+      };
     },
     ed25519Verify: (publicKey, message, signature) => {
       const before = checked.get(prefixOf(signature));

@@ -65,7 +65,7 @@ function deriveMasks(
   const selfKey = selfMaskKey(provider, session.sid, index, maskSeed.reveal());
   masks.push({ key: new SecretBytes(selfKey), negate: false });
   const neighbours = message.shares.map(({ peer }) => ({ peer, ...peers.get(peer)! }));
-  const secrets = provider.x25519All(maskSecret.reveal(), neighbours.map(({ maskKey }) => maskKey));
+  const secrets = neighbours.map(({ maskKey }) => maskKey).map(provider.x25519(maskSecret.reveal()));
   for (const [i, { peer, clientId }] of neighbours.entries()) {
     const shared = secrets[i];
     if (shared === undefined) {

@@ -37,7 +37,7 @@ function agreeWithAll(
   adverts: VerifiedRoster["adverts"],
 ): Map<number, Uint8Array> {
   const keys = [...adverts.values()].map((advert) => advert.encryptionKey);
-  const secrets = context.provider.x25519All(encryptionSecret.reveal(), keys);
+  const secrets = keys.map(context.provider.x25519(encryptionSecret.reveal()));
   const agreed = new Map<number, Uint8Array>();
   let next = 0;
   for (const [peer, advert] of adverts) {

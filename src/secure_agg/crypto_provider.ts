@@ -16,8 +16,6 @@ export interface CryptoProvider {
    * It answers undefined for a key that is not canonical or gives the all-zero secret.
    */
   x25519(secretKey: Uint8Array): (publicKey: Uint8Array) => Uint8Array | undefined;
-  /** {@link x25519} of one secret key with many public keys, in their order. */
-  x25519All(secretKey: Uint8Array, publicKeys: readonly Uint8Array[]): readonly (Uint8Array | undefined)[];
   /** Ed25519 public key of a 32-byte seed (RFC 8032). */
   ed25519PublicKey(seed: Uint8Array): Uint8Array;
   /** Ed25519 signature, 64 bytes. */

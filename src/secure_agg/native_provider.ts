@@ -97,7 +97,6 @@ export const nativeProvider: CryptoProvider = {
       }
     };
   },
-  x25519All: (secretKey, publicKeys) => publicKeys.map(nativeProvider.x25519(secretKey)),
   ed25519PublicKey: (seed) => rawPublic(privateKey(ED25519_PRIVATE, seed)),
   ed25519Sign: (seed, message) =>
     new Uint8Array(nodeCrypto.sign(null, message, privateKey(ED25519_PRIVATE, seed))),

@@ -53,7 +53,6 @@ export const nobleProvider: CryptoProvider = {
   hkdf: (ikm, salt, info, length) => hkdf(sha256, ikm, salt, info, length),
   x25519PublicKey: (secretKey) => x25519.getPublicKey(secretKey),
   x25519: (secretKey) => (publicKey) => agree(secretKey, publicKey),
-  x25519All: (secretKey, publicKeys) => publicKeys.map((publicKey) => agree(secretKey, publicKey)),
   ed25519PublicKey: (seed) => ed25519.getPublicKey(seed),
   ed25519Sign: (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: (publicKey, message, signature) => {

@@ -54,7 +54,7 @@ function masksOf(state: ServerUnmasking, dealer: number, kind: ShareKind, secret
   const { sid } = session;
   if (kind === "mask_seed") return [{ key: selfMaskKey(provider, sid, dealer, secret), negate: true }];
   const peers = session.graph.closed(dealer).filter((peer) => peer !== dealer && survivors.has(peer));
-  const secrets = provider.x25519All(secret, peers.map((peer) => adverts[peer].maskKey));
+  const secrets = peers.map((peer) => adverts[peer].maskKey).map(provider.x25519(secret));
   return peers.map((peer, i) => {
     const shared = secrets[i];
     if (shared === undefined) {

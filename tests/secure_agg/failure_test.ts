@@ -36,7 +36,13 @@ function watched(): { provider: CryptoProvider; secrets: Uint8Array[] } {
   const provider: CryptoProvider = {
     ...nativeProvider,
     hkdf: (...args) => keep(nativeProvider.hkdf(...args)),
-    x25519All: (...args) => nativeProvider.x25519All(...args).map((shared) => shared && keep(shared)),
+    x25519: (secret) => {
+      const agree = nativeProvider.x25519(secret);
+      return (key) => {
+        const shared = agree(key);
+        return shared && keep(shared);
+      };
+    },
     open: (...args) => {
       const plain = nativeProvider.open(...args);
       return plain && keep(plain);
@@ -195,6 +201,17 @@ function advertised(
   return { state: states[0], roster: { type: "roster", configHash, entries } };
 }
 
+/** An agreement whose third key turns out to be of low order. */
+function refusingThird(agree: ReturnType<CryptoProvider["x25519"]>): ReturnType<CryptoProvider["x25519"]> {
+  let at = 0;
+  return (key) => {
+    const shared = agree(key);
+    if (at++ !== 2) return shared;
+    shared?.fill(0);
+    return undefined;
+  };
+}
+
 Deno.test("shareKeys() deals nothing when one neighbour's key is of low order, and wipes what it agreed on", () => {
   const { provider, secrets } = watched();
   let draws = 0;
@@ -202,8 +219,7 @@ Deno.test("shareKeys() deals nothing when one neighbour's key is of low order, a
   const { state, roster } = advertised({ provider, random: (length) => (draws++, random(length)) });
   const refusing: CryptoProvider = {
     ...provider,
-    x25519All: (secret, keys) =>
-      provider.x25519All(secret, keys).map((shared, i) => i === 2 ? (shared?.fill(0), undefined) : shared),
+    x25519: (secret) => refusingThird(provider.x25519(secret)),
   };
   const before = draws;
   const step = shareKeys({ ...state, context: { ...state.context, provider: refusing } }, roster);
@@ -218,11 +234,9 @@ Deno.test("receiveShares() that meets a mask key of low order wipes every agreem
   let calls = 0;
   const refusing: CryptoProvider = {
     ...provider,
-    x25519All: (secret, keys) => {
-      const maskKeys = ++calls === 2;
-      return provider.x25519All(secret, keys).map((shared, i) =>
-        maskKeys && i === 2 ? (shared?.fill(0), undefined) : shared
-      );
+    x25519: (secret) => {
+      const agree = provider.x25519(secret);
+      return ++calls === 2 ? refusingThird(agree) : agree;
     },
   };
   const c = cohort(6, { nMin: 5 });
