@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { required } from "./_shared.ts";
+import { testNeeding } from "./_shared.ts";
 
 /** A private PostgreSQL cluster of the installed server, on a socket and a free port of this machine. */
 export interface Cluster {
@@ -24,33 +24,24 @@ function serverBinaries(): string | undefined {
   }
 }
 
-/** Registers a test against a real PostgreSQL server; skips visibly without one, or fails where it is required. */
+/** Registers a test against a real PostgreSQL server, see `testNeeding` for "postgres". */
 export function postgresTest(
   name: string,
   body: (cluster: Cluster, t: Deno.TestContext) => Promise<void>,
 ): void {
   const binaries = serverBinaries();
-  if (binaries === undefined && !required("postgres")) {
-    Deno.test({ name: `${name} [skipped: no PostgreSQL server is installed]`, ignore: true, fn: () => {} });
-    return;
-  }
-  Deno.test({
-    name,
-    // The driver's sockets close a moment after `end()` resolves.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async (t) => {
-      if (binaries === undefined) {
-        throw new Error('FEDKIM_REQUIRE contains "postgres", but none is installed');
-      }
-      const cluster = await startCluster(binaries);
-      try {
-        await body(cluster, t);
-      } finally {
-        await cluster.remove();
-      }
-    },
-  });
+  const absent = binaries === undefined ? "no PostgreSQL server is installed" : undefined;
+  // The driver's sockets close a moment after `end()` resolves.
+  const sanitizers = { sanitizeOps: false, sanitizeResources: false };
+  const run = async (t: Deno.TestContext) => {
+    const cluster = await startCluster(binaries!);
+    try {
+      await body(cluster, t);
+    } finally {
+      await cluster.remove();
+    }
+  };
+  testNeeding("postgres", absent, name, run, sanitizers);
 }
 
 async function startCluster(binaries: string): Promise<Cluster> {

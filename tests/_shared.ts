@@ -14,20 +14,37 @@ export function sharedPath(relative: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** Registers a test that needs a shared file: skips visibly without it, or fails where "data" is required. */
+/**
+ * Registers a test that needs something which a machine may lack: skips visibly where it is absent, or fails where
+ * FEDKIM_REQUIRE names the part.
+ * @param part name in FEDKIM_REQUIRE
+ * @param absent why the test cannot run here, such as "no Chromium was found"; undefined where it can
+ */
+export function testNeeding(
+  part: string,
+  absent: string | undefined,
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+  sanitizers: Pick<Deno.TestDefinition, "sanitizeOps" | "sanitizeResources"> = {},
+): void {
+  if (absent === undefined) {
+    Deno.test({ ...sanitizers, name, fn });
+  } else if (required(part)) {
+    Deno.test(name, () => {
+      throw new Error(`FEDKIM_REQUIRE contains "${part}", but ${absent}`);
+    });
+  } else {
+    Deno.test({ name: `${name} [skipped: ${absent}]`, ignore: true, fn: () => {} });
+  }
+}
+
+/** Registers a test that needs a shared file, see {@link testNeeding} for "data". */
 export function sharedTest(
   name: string,
   relative: string,
   body: (path: string, t: Deno.TestContext) => void | Promise<void>,
 ): void {
   const path = sharedPath(relative);
-  if (path !== undefined) {
-    Deno.test(name, (t) => body(path, t));
-  } else if (required("data")) {
-    Deno.test(name, () => {
-      throw new Error(`FEDKIM_REQUIRE contains "data", but ${relative} is not at hand`);
-    });
-  } else {
-    Deno.test({ name: `${name} [skipped: shared ${relative} is not at hand]`, ignore: true, fn: () => {} });
-  }
+  const absent = path === undefined ? `shared ${relative} is not at hand` : undefined;
+  testNeeding("data", absent, name, (t) => body(path!, t));
 }

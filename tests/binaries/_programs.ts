@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { makeProgram } from "../../tools/compile/program.ts";
 import { RECIPES } from "../../tools/compile/recipes.ts";
 import { tryRun } from "../../tools/compile/run.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 /** Why no program can be made on this machine, if so: the bundler comes from the npm registry once. */
 const missing: string | undefined = await (async () => {
@@ -18,13 +18,9 @@ const missing: string | undefined = await (async () => {
   }
 })();
 
-/** Registers a test that needs the programs: skips visibly, or fails where "binaries" is required. */
+/** Registers a test that needs the programs, see `testNeeding` for "binaries". */
 export function binariesTest(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
-  if (missing === undefined || required("binaries")) {
-    Deno.test(name, body);
-  } else {
-    Deno.test({ name: `${name} [skipped: ${missing}]`, ignore: true, fn: () => {} });
-  }
+  testNeeding("binaries", missing, name, body);
 }
 
 /** A folder that nobody may write to, with all programs, and what a fresh user has: a home and nothing else. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 import { type BridgeFixture, makeFixture } from "./_fixture.ts";
 
 /** The interpreter that has the bridge's packages; the product itself never needs one. */
@@ -38,17 +38,9 @@ export async function bridge(...args: string[]): Promise<string> {
   throw new Error(`fedkim_bridge ${args.join(" ")} ended with ${code}: ${stderr}`);
 }
 
-/** Registers a test that needs the interpreter: skips visibly without it, or fails where "python" is required. */
+/** Registers a test that needs the interpreter, see `testNeeding` for "python". */
 export function pythonTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  if (PYTHON !== undefined) {
-    Deno.test(name, fn);
-  } else if (required("python")) {
-    Deno.test(name, () => {
-      throw new Error('FEDKIM_REQUIRE contains "python", but FEDKIM_PYTHON names no interpreter');
-    });
-  } else {
-    Deno.test({ name: `${name} [skipped: FEDKIM_PYTHON names no interpreter]`, ignore: true, fn: () => {} });
-  }
+  testNeeding("python", PYTHON === undefined ? "FEDKIM_PYTHON names no interpreter" : undefined, name, fn);
 }
 
 /** Runs a test body with the bridge's fixture, in a folder of its own. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { root } from "../_fedkim.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 const tmux = (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => existsSync(join(folder, "tmux")));
 
@@ -18,10 +18,9 @@ export interface Terminal {
   until(pattern: RegExp, what: string): Promise<string>;
 }
 
-/** Registers a test in a real terminal: skips visibly without tmux, or fails where "terminal" is required. */
+/** Registers a test in a real terminal, see `testNeeding` for "terminal". */
 export function terminalTest(name: string, body: (terminal: Terminal) => Promise<void>): void {
-  if (tmux || required("terminal")) Deno.test(name, () => inTerminal(body));
-  else Deno.test({ name: `${name} [skipped: no tmux]`, ignore: true, fn: () => {} });
+  testNeeding("terminal", tmux ? undefined : "no tmux was found", name, () => inTerminal(body));
 }
 
 const LOOKS = 600;

