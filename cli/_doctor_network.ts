@@ -1,21 +1,13 @@
 /** What `fedkim doctor` checks of the way to the aggregator: it answers, its certificate, the clocks. @module */
 import { connect } from "node:tls";
-import {
-  causesOf,
-  type ClientConfig,
-  outboundClient,
-  readPinnedAggregator,
-  tlsRemedy,
-} from "../src/federation/mod.ts";
-import { FedKimError } from "../src/formats/errors.ts";
+import { type ClientConfig, readPinnedAggregator } from "../src/federation/mod.ts";
 import { type Check, check } from "./_doctor_check.ts";
+import { askAggregator, NOTABLE_SKEW_MS } from "./_site_checks.ts";
 
-/** Largest tolerated difference between this clock and the aggregator's, milliseconds; signatures break at 300 s. */
-const MAX_SKEW_MS = 60_000;
 /** A certificate that ends sooner is reported, days. */
 const RENEW_DAYS = 14;
-/** How long the aggregator may take to answer, milliseconds. */
-const ANSWER_MS = 10_000;
+/** How long a TLS handshake may take, milliseconds. */
+const HANDSHAKE_MS = 10_000;
 const DAY_MS = 86_400_000;
 
 /** Checks the pinned aggregator as the site would reach it: with its authority, certificate and proxy. */
@@ -24,16 +16,16 @@ export async function networkChecks(config: ClientConfig): Promise<Check[]> {
   let skewMs = NaN;
   const reached = await check("aggregator", "check the address, the proxy and the firewall", async () => {
     ({ url } = await readPinnedAggregator(config.state));
-    const { date, status } = await ask(url, config);
-    if (status !== 200) throw new Error(`${url}/healthz answers ${status}`);
-    skewMs = Math.abs(Date.parse(date) - Date.now());
+    const answer = await askAggregator(url, config);
+    if (answer.status !== 200) throw new Error(`${url}/healthz answers ${answer.status}`);
+    ({ skewMs } = answer);
     return `${url} answers${config.proxy === undefined ? "" : " through the proxy"}`;
   });
   if (!reached.ok) return [reached];
   const clock = await check("clock", "set this machine's clock (NTP)", () => {
     if (Number.isNaN(skewMs)) throw new Error("the aggregator's answer carries no date");
     const seconds = Math.round(skewMs / 1000);
-    if (skewMs > MAX_SKEW_MS) {
+    if (skewMs > NOTABLE_SKEW_MS) {
       throw new Error(`the clocks of this machine and the aggregator differ by ${seconds} s`);
     }
     return `within ${seconds + 1} s of the aggregator's`;
@@ -41,27 +33,6 @@ export async function networkChecks(config: ClientConfig): Promise<Check[]> {
   const remedy =
     "use an https address where the aggregator is reached over a network, and have its certificate renewed";
   return [reached, clock, await check("TLS certificate", remedy, () => certificate(url, config))];
-}
-
-async function ask(url: string, config: ClientConfig): Promise<{ date: string; status: number }> {
-  const http = await outboundClient(config);
-  try {
-    const response = await fetch(`${url.replace(/\/+$/, "")}/healthz`, {
-      signal: AbortSignal.timeout(ANSWER_MS),
-      ...(http === undefined ? {} : { client: http }),
-    });
-    await response.body?.cancel();
-    return { date: response.headers.get("date") ?? "", status: response.status };
-  } catch (cause) {
-    throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
-      found: `${url}: ${causesOf(cause).join(": ")}`,
-      remedy: tlsRemedy(cause) ??
-        "check the address, the proxy and the firewall, and that the aggregator runs",
-      cause,
-    });
-  } finally {
-    http?.close();
-  }
 }
 
 async function certificate(url: string, { proxy }: ClientConfig): Promise<string> {
@@ -83,7 +54,7 @@ async function certificate(url: string, { proxy }: ClientConfig): Promise<string
 function validTo(host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, servername: host, rejectUnauthorized: false });
-    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error("no answer to the TLS handshake")));
+    socket.setTimeout(HANDSHAKE_MS, () => socket.destroy(new Error("no answer to the TLS handshake")));
     socket.once("error", reject);
     socket.once("secureConnect", () => {
       const { valid_to } = socket.getPeerCertificate();

@@ -1,13 +1,10 @@
 /** What `fedkim doctor` checks of a site's own machine: keys, policy, ledger, data and room on the disk. @module */
-import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { readLedger } from "../src/dp/mod.ts";
 import { type ClientConfig, readIdentity, readPolicy, SITE_FILES } from "../src/federation/mod.ts";
 import { indexFederationPart } from "../src/local/mod.ts";
 import { type Check, check } from "./_doctor_check.ts";
-
-/** Free bytes of the state folder below which a site should not start: ledger, features and models live there. */
-const LEAST_FREE_BYTES = 256 * 1024 ** 2;
+import { requireFreeSpace } from "./_site_checks.ts";
 
 /** Checks everything of a site that needs no network. */
 export async function siteChecks({ state, data, clientKey }: ClientConfig): Promise<Check[]> {
@@ -43,17 +40,6 @@ export async function siteChecks({ state, data, clientKey }: ClientConfig): Prom
       ) ||
         "no population yet";
     }),
-    await check(
-      "disk space",
-      "make room, or move the state folder as a whole while no client runs",
-      async () => {
-        const { bavail, bsize } = await statfs(state);
-        const free = Math.round(bavail * bsize / 1024 ** 2);
-        if (bavail * bsize < LEAST_FREE_BYTES) {
-          throw new Error(`${free} MiB free at ${state}, needed are ${LEAST_FREE_BYTES / 1024 ** 2} MiB`);
-        }
-        return `${free} MiB free at ${state}`;
-      },
-    ),
+    await check("disk space", "name a state folder that exists", () => requireFreeSpace(state)),
   ];
 }

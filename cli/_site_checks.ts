@@ -2,7 +2,16 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { FedKimError } from "../src/formats/errors.ts";
-import { type ClientConfig, readIdentity, readPolicy, SITE_FILES } from "../src/federation/mod.ts";
+import {
+  causesOf,
+  type ClientConfig,
+  outboundClient,
+  type OutboundConfig,
+  readIdentity,
+  readPolicy,
+  SITE_FILES,
+  tlsRemedy,
+} from "../src/federation/mod.ts";
 
 /** From this difference of the clocks on a site is warned, milliseconds. */
 export const NOTABLE_SKEW_MS = 60_000;
@@ -13,38 +22,74 @@ const LEAST_FREE_BYTES = 256 * 1024 ** 2;
 /** How long an aggregator may take to answer, milliseconds. */
 const ANSWER_MS = 10_000;
 
+/** What an aggregator's health page says. */
+export interface Answer {
+  /** HTTP status. */
+  readonly status: number;
+  /** Difference of the two clocks, milliseconds; NaN where the answer carries no date. */
+  readonly skewMs: number;
+}
+
+/**
+ * Asks an aggregator for its health page.
+ * @param outbound how it is reached; the platform's own way by default
+ * @throws FedKimError `NetworkError` without an answer, `ConfigError` for TLS files that cannot be used
+ */
+export async function askAggregator(url: string, outbound: OutboundConfig = {}): Promise<Answer> {
+  const http = await outboundClient(outbound);
+  try {
+    const response = await fetch(`${url.replace(/\/+$/, "")}/healthz`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+      ...(http === undefined ? {} : { client: http }),
+    });
+    await response.body?.cancel();
+    const skewMs = Math.abs(Date.parse(response.headers.get("date") ?? "") - Date.now());
+    return { status: response.status, skewMs };
+  } catch (cause) {
+    throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
+      found: `${url}: ${causesOf(cause).join(": ")}`,
+      remedy: tlsRemedy(cause) ??
+        "check the address, the proxy and the firewall, and that the aggregator runs",
+      cause,
+    });
+  } finally {
+    http?.close();
+  }
+}
+
 /**
  * Asks an aggregator whether it is there, and compares the clocks.
  * @returns the difference of the clocks, milliseconds
  * @throws FedKimError `NetworkError` without an answer, `AuthenticationError` where signatures could not hold
  */
 export async function aggregatorSkew(url: string): Promise<number> {
-  let response: Response;
-  try {
-    response = await fetch(`${url.replace(/\/+$/, "")}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
-  } catch (cause) {
-    throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
-      found: `${url}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      remedy: "check the address, the proxy and the firewall, and that the aggregator runs",
-      cause,
-    });
-  }
-  await response.body?.cancel();
-  if (!response.ok) {
+  const { status, skewMs } = await askAggregator(url);
+  if (status < 200 || status > 299) {
     throw new FedKimError("NetworkError", "This address is not that of an aggregator that works.", {
-      found: `${url}/healthz answers ${response.status}`,
+      found: `${url}/healthz answers ${status}`,
       remedy: "ask the consortium for the right address",
     });
   }
-  const skew = Math.abs(Date.parse(response.headers.get("date") ?? "") - Date.now());
-  if (skew >= REFUSED_SKEW_MS) {
+  if (skewMs >= REFUSED_SKEW_MS) {
     throw new FedKimError("AuthenticationError", "The clocks of this machine and of the aggregator differ.", {
-      found: `${Math.round(skew / 1000)} s`,
+      found: `${Math.round(skewMs / 1000)} s`,
       needed: "at most 300 s: signed requests carry the time",
       remedy: "set this machine's clock (NTP)",
     });
   }
-  return skew;
+  return skewMs;
+}
+
+/** Free space of the state folder in words. @throws FedKimError `ConfigError` where it is too little for a site */
+export async function requireFreeSpace(state: string): Promise<string> {
+  const { bavail, bsize } = await statfs(state);
+  const found = `${Math.round(bavail * bsize / 1024 ** 2)} MiB free at ${state}`;
+  if (bavail * bsize >= LEAST_FREE_BYTES) return found;
+  throw new FedKimError("ConfigError", "The disk of the state folder is full.", {
+    found,
+    needed: `${LEAST_FREE_BYTES / 1024 ** 2} MiB for the ledger, models and features`,
+    remedy: "make room, or move the state folder as a whole while no client runs",
+  });
 }
 
 /**
@@ -62,14 +107,7 @@ export async function checkSite({ state, data }: ClientConfig): Promise<void> {
         "import your files: fedkim dataset import --mapping FILE --out DIR/SET, then: fedkim dataset inspect DIR",
     });
   }
-  const { bavail, bsize } = await statfs(state);
-  if (bavail * bsize < LEAST_FREE_BYTES) {
-    throw new FedKimError("ConfigError", "The disk of the state folder is full.", {
-      found: `${Math.round(bavail * bsize / 1024 ** 2)} MiB free at ${state}`,
-      needed: `${LEAST_FREE_BYTES / 1024 ** 2} MiB for the ledger, models and features`,
-      remedy: "make room, or move the state folder as a whole while no client runs",
-    });
-  }
+  await requireFreeSpace(state);
 }
 
 async function holdsDataset(dir: string): Promise<boolean> {

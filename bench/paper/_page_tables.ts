@@ -65,10 +65,9 @@ export function mainTable(results: Results): string[] {
   ];
 }
 
-/** FedKIM against its baselines on the same encoders. */
-export function comparisonTable(results: Results): string[] {
-  const others = ["FedPlug", "FedPlug_L"];
-  const lines = FEDERATIONS.flatMap((setting) => {
+/** Rows of FedKIM minus something else, for trained and unseen tasks side by side. */
+function differenceRows(results: Results, settings: readonly Setting[], others: readonly string[]): string[] {
+  return settings.flatMap((setting) => {
     const trained = comparisons(results, setting, others, TRAINED);
     const unseen = comparisons(results, setting, others, UNSEEN);
     return trained.map(({ against, interval }, index) =>
@@ -80,6 +79,12 @@ export function comparisonTable(results: Results): string[] {
       ])
     );
   });
+}
+
+/** FedKIM against its baselines on the same encoders. */
+export function comparisonTable(results: Results): string[] {
+  const others = ["FedPlug", "FedPlug_L"];
+  const lines = differenceRows(results, FEDERATIONS, others);
   return [
     "## FedKIM minus its baselines",
     "",
@@ -122,18 +127,7 @@ export function taskTable(results: Results): string[] {
 /** What leaving out a part costs. */
 export function ablationTable(results: Results): string[] {
   const names = ABLATIONS.map(({ name }) => name);
-  const lines = ABLATED.flatMap((setting) => {
-    const trained = comparisons(results, setting, names, TRAINED);
-    const unseen = comparisons(results, setting, names, UNSEEN);
-    return trained.map(({ against, interval }, index) =>
-      row([
-        settingName(setting),
-        against,
-        signed(interval),
-        unseen[index] === undefined ? "" : signed(unseen[index].interval),
-      ])
-    );
-  });
+  const lines = differenceRows(results, ABLATED, names);
   if (lines.length === 0) return [];
   return [
     "## Ablations: FedKIM minus FedKIM without a part",

@@ -8,38 +8,21 @@ import { VERSION } from "../formats/version.ts";
 import { aggregate } from "./aggregation.ts";
 import type { AuditLog } from "./audit_log.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
-import type { ArtefactStore } from "./artefact_store.ts";
 import { minimumSites } from "./cohort.ts";
-import type { AggregatorConfig } from "./config.ts";
 import { configHash } from "./config_hash.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
 import type { TaskDecision } from "./decisions.ts";
 import { type FederationPlan, federationPlanHash, sealPlan } from "./federation_plan.ts";
 import { readRunJson } from "./finished_run.ts";
 import { makeDpPlan, preparePublic, type PublicStage } from "./public_stage.ts";
-import type { RunFolder } from "./run_folder.ts";
-import type { RunStore } from "./run_store.ts";
-import type { SiteDesk } from "./site_desk.ts";
-import type { UnfinishedRun } from "./unfinished_run.ts";
+import type { RestoreOptions, UnfinishedRun } from "./unfinished_run.ts";
 import { encodeWeights } from "./weights_file.ts";
 
 /** How long the aggregator stays up for sites to fetch their last letter, milliseconds. */
 const FAREWELL_MS = 5_000;
 
 /** What a federation needs. */
-export interface FederationOptions {
-  /** The aggregator's configuration. */
-  readonly config: AggregatorConfig;
-  /** Enrolled sites and the aggregator's own identity. */
-  readonly book: EnrollmentBook;
-  /** Where sites are met. */
-  readonly desk: SiteDesk;
-  /** What sites fetch by hash. */
-  readonly artefacts: ArtefactStore;
-  /** Where plan, metrics, checkpoints and results go. */
-  readonly run: RunFolder;
-  /** Where it is kept how far the run has come. */
-  readonly runs: RunStore;
+export interface FederationOptions extends RestoreOptions {
   /** What happens is noted here. */
   readonly audit: AuditLog;
   /** Receives progress. */

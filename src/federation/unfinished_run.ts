@@ -26,11 +26,11 @@ export interface UnfinishedRun {
   readonly step: StepState | undefined;
 }
 
-/** What taking a run up again needs. */
+/** What a run stands on, also when it is taken up again. */
 export interface RestoreOptions {
   /** The aggregator's configuration. */
   readonly config: AggregatorConfig;
-  /** The aggregator's identity, which signed the plan. */
+  /** Enrolled sites and the aggregator's own identity. */
   readonly book: EnrollmentBook;
   /** Where sites are met. */
   readonly desk: SiteDesk;

@@ -1,6 +1,7 @@
 import { FedKimError } from "../formats/errors.ts";
 import { openGguf } from "../formats/gguf.ts";
 import { GgufMetadata } from "./_gguf_metadata.ts";
+import { bytePairModel } from "./tokenizer_file.ts";
 
 /** A tokenizer in the form of Hugging Face's two files. */
 export interface TokenizerFiles {
@@ -99,7 +100,7 @@ function byteLevelParts(
     pre_tokenizer: preTokenizer,
     post_processor: null,
     decoder: { ...BYTE_LEVEL, use_regex: true },
-    model: bytePairs(vocab, merges, { ignore_merges: pre === "llama-bpe" }),
+    model: bytePairModel(vocab, merges, { ignore_merges: pre === "llama-bpe" }),
   };
 }
 
@@ -130,7 +131,7 @@ function sentencePieceParts(
         { type: "Strip", content: " ", start: 1, stop: 0 },
       ],
     },
-    model: bytePairs(vocab, mergesByScore(vocab, tokens, scores), {
+    model: bytePairModel(vocab, mergesByScore(vocab, tokens, scores), {
       unk_token: unknown,
       byte_fallback: true,
       fuse_unk: true,
@@ -153,26 +154,6 @@ function mergesByScore(
     }
   });
   return merges.sort((a, b) => b.score - a.score).map(({ pair }) => pair);
-}
-
-function bytePairs(
-  vocab: ReadonlyMap<string, number>,
-  merges: readonly string[][],
-  settings: Record<string, unknown>,
-): Record<string, unknown> {
-  return {
-    type: "BPE",
-    dropout: null,
-    unk_token: null,
-    continuing_subword_prefix: null,
-    end_of_word_suffix: null,
-    fuse_unk: false,
-    byte_fallback: false,
-    ignore_merges: false,
-    ...settings,
-    vocab: Object.fromEntries(vocab),
-    merges,
-  };
 }
 
 function chatTemplate(metadata: GgufMetadata): Record<string, string> {

@@ -28,18 +28,34 @@ export function tokenizerJson({ tokens, merges }: BytePairVocabulary): Record<st
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     post_processor: null,
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges,
-    },
+    model: bytePairModel(new Map(tokens.map((token, id) => [token, id])), merges),
+  };
+}
+
+/**
+ * The `model` part of a `tokenizer.json` with byte-pair encoding.
+ *
+ * @param vocab number of every token
+ * @param merges pairs by falling priority
+ * @param settings what differs from a plain byte-level model
+ */
+export function bytePairModel(
+  vocab: ReadonlyMap<string, number>,
+  merges: readonly (string | readonly string[])[],
+  settings: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  return {
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    ...settings,
+    vocab: Object.fromEntries(vocab),
+    merges,
   };
 }
 

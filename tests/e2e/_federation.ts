@@ -9,6 +9,7 @@ import {
 } from "../../src/federation/mod.ts";
 import { synthesizeFederation } from "../../src/local/synthesize/mod.ts";
 import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
+import { openPolicy } from "../federation/_plan.ts";
 
 export const SITES = ["site-midwest", "site-south", "site-west", "site-northeast"] as const;
 
@@ -225,17 +226,11 @@ export class TestFederation {
     const book = await EnrollmentBook.open(`${this.dir}/aggregator`, store);
     await acceptInvite(state, encodeInvite(await book.invite(site, url)));
     await book.close();
-    await writePolicy(`${state}/${SITE_FILES.policy}`, {
-      format: "fedkim-policy/1",
-      site,
-      maxEpsilon: 8,
-      delta: 1e-5,
-      neighboring: "add_or_remove_one",
-      minimumSites: 3,
-      colluders: 1,
-      peers: "any",
-      allowedTasks: "all",
-    }, await readIdentity(`${state}/${SITE_FILES.identity}`));
+    await writePolicy(
+      `${state}/${SITE_FILES.policy}`,
+      openPolicy(site),
+      await readIdentity(`${state}/${SITE_FILES.identity}`),
+    );
     const config = { data: `${this.dir}/data/${site}`, state, reconnectSeconds: this.reconnectSeconds };
     await Deno.writeTextFile(`${state}/client.json`, JSON.stringify(config));
   }

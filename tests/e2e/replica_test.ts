@@ -16,17 +16,15 @@ function reached(federation: TestFederation, step: number, type: string): Promis
   });
 }
 
+/** A federation on a PostgreSQL, whose sites wait long enough for a take-over. */
+async function replicated(url: string): Promise<TestFederation> {
+  return await TestFederation.create(await Deno.makeTempDir(), STEPS, 30_000, 120_000, { store: url }, 90);
+}
+
 postgresTest(
   "of two replicas the other one finishes when the leader is killed in a step, and sites may call either",
   async ({ url }) => {
-    const federation = await TestFederation.create(
-      await Deno.makeTempDir(),
-      STEPS,
-      30_000,
-      120_000,
-      { store: url },
-      90,
-    );
+    const federation = await replicated(url);
     try {
       const replica = await federation.startReplica("second", {});
       // Every site calls the follower from now on, which passes everything on to the leader.
@@ -48,14 +46,7 @@ postgresTest(
 postgresTest(
   "a leader that was frozen finds itself fenced: it writes nothing, and ends with the other's result",
   async ({ url }) => {
-    const federation = await TestFederation.create(
-      await Deno.makeTempDir(),
-      STEPS,
-      30_000,
-      120_000,
-      { store: url },
-      90,
-    );
+    const federation = await replicated(url);
     const store = await openStore(url);
     try {
       const replica = await federation.startReplica("second", {});

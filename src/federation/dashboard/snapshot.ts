@@ -2,6 +2,7 @@ import type { RoutingReport } from "../../m3oe/mod.ts";
 import type { AuditEntry } from "../audit_log.ts";
 import type { EvaluationResult } from "../aggregator_results.ts";
 import type { Role } from "../enrollment_book.ts";
+import type { LiveStep } from "../site_desk.ts";
 
 /** One site as the dashboard shows it. */
 export interface SiteRow {
@@ -27,18 +28,6 @@ export interface StepRow {
   readonly sites: number | undefined;
   /** Why it was aborted. */
   readonly error: string | undefined;
-}
-
-/** The step in progress. */
-export interface LiveStep {
-  /** Its number. */
-  readonly round: number;
-  /** Phase of the protocol. */
-  readonly phase: string;
-  /** Sites that have answered in this phase. */
-  readonly answered: readonly string[];
-  /** Sites that may still answer. */
-  readonly expected: readonly string[];
 }
 
 /** Upper bound on epsilon after some steps, by set. */

@@ -19,7 +19,7 @@ import { readPolicy, writePolicy } from "../../../src/federation/site_policy.ts"
 import { SiteProgress } from "../../../src/federation/site_state.ts";
 import { toHex } from "../../../src/formats/hex.ts";
 import { generateIdentity, signLabelled } from "../../../src/secure_agg/mod.ts";
-import { aggregator, sites } from "../_plan.ts";
+import { aggregator, openPolicy, sites } from "../_plan.ts";
 
 const [site, other] = sites;
 const body = new TextEncoder().encode("hello");
@@ -221,17 +221,7 @@ Deno.test("a countersigned head is bound to its site, position and signer", () =
 
 Deno.test("a policy counts only with its own site's signature", async () => {
   const dir = await Deno.makeTempDir();
-  const policy = {
-    format: "fedkim-policy/1",
-    site: site.id,
-    maxEpsilon: 2,
-    delta: 1e-5,
-    neighboring: "add_or_remove_one",
-    minimumSites: 3,
-    colluders: 1,
-    peers: "any",
-    allowedTasks: "all",
-  } as const;
+  const policy = openPolicy(site.id, 2);
   await writePolicy(`${dir}/policy.json`, policy, site);
   assert.deepEqual(await readPolicy(`${dir}/policy.json`, site), policy);
   await assert.rejects(readPolicy(`${dir}/policy.json`, other), { code: "PolicyRefused" });

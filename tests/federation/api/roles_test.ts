@@ -7,6 +7,7 @@ import { readPolicy, writePolicy } from "../../../src/federation/site_policy.ts"
 import { rotateKey } from "../../../src/federation/site_rotation.ts";
 import { generateIdentity } from "../../../src/secure_agg/mod.ts";
 import { enroll, offeredPlan, withService } from "./_service.ts";
+import { openPolicy } from "../_plan.ts";
 
 Deno.test("operators and auditors read the audit log; a site and a revoked auditor do not", async () => {
   await withService(async ({ book, send }) => {
@@ -46,17 +47,7 @@ Deno.test("a site rotates its key over HTTP, and a lost answer or a crash at any
     const identity = () => readIdentity(join(state, "identity.json"));
     const first = await identity();
     const policyPath = join(state, "policy.json");
-    await writePolicy(policyPath, {
-      format: "fedkim-policy/1",
-      site: "b",
-      maxEpsilon: 2,
-      delta: 1e-5,
-      neighboring: "add_or_remove_one",
-      minimumSites: 3,
-      colluders: 1,
-      peers: "any",
-      allowedTasks: "all",
-    }, first);
+    await writePolicy(policyPath, openPolicy("b", 2), first);
     const stop = new AbortController();
     const pinned = async () => (await book.member("b"))!.publicKey;
     lose = "request";

@@ -8,6 +8,7 @@ import type { TlsFiles } from "../../../src/federation/tls.ts";
 import { toHex } from "../../../src/formats/hex.ts";
 import { synthesizeFederation } from "../../../src/local/synthesize/mod.ts";
 import { opensslTest, TestAuthority } from "./_certificates.ts";
+import { openPolicy } from "../_plan.ts";
 
 interface Check {
   readonly name: string;
@@ -37,17 +38,7 @@ async function withSite(
     const few = { icu: 3, cxr: 2, ecg: 1, vqa: 1 };
     await synthesizeFederation(`${dir}/data`, { seed: 1, patients: { site: few, public: few, test: few } });
     const identity = await createIdentity(`${dir}/state/identity.json`, "site-west");
-    await writePolicy(`${dir}/state/policy.json`, {
-      format: "fedkim-policy/1",
-      site: "site-west",
-      maxEpsilon: 8,
-      delta: 1e-5,
-      neighboring: "add_or_remove_one",
-      minimumSites: 3,
-      colluders: 1,
-      peers: "any",
-      allowedTasks: "all",
-    }, identity);
+    await writePolicy(`${dir}/state/policy.json`, openPolicy("site-west"), identity);
     await pinAggregator(
       `${dir}/state`,
       {
