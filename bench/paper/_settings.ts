@@ -1,3 +1,4 @@
+import { INJECTION_RECIPE } from "../../src/federation/mod.ts";
 import type { InjectionConfig } from "../../src/m3oe/mod.ts";
 
 /** Where the encoders come from. */
@@ -22,19 +23,11 @@ export interface Method {
 /** The strength of FedProx's pull, chosen on public folds (`--tune`). */
 export const PROXIMAL = 0.1;
 
-/** What all methods share; chosen on public folds (`--tune`). */
-export const RECIPE: Partial<InjectionConfig> = {
-  distillation: 1,
-  mixing: { kind: "uniform" },
-  epochs: 4,
-  learningRate: 3e-3,
-};
-
 /** The paper's method and its two baselines. */
 export const METHODS: readonly Method[] = [
-  { name: "FedPlug", config: { ...RECIPE, method: "fedplug" } },
-  { name: "FedPlug_L", config: { ...RECIPE, method: "fedplug_l" } },
-  { name: "FedKIM", config: { ...RECIPE, method: "fedkim" } },
+  { name: "FedPlug", config: { ...INJECTION_RECIPE, method: "fedplug" } },
+  { name: "FedPlug_L", config: { ...INJECTION_RECIPE, method: "fedplug_l" } },
+  { name: "FedKIM", config: { ...INJECTION_RECIPE, method: "fedkim" } },
 ];
 
 /** FedKIM as everywhere else in the tables. */

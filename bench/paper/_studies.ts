@@ -1,5 +1,5 @@
 import type { InjectionConfig } from "../../src/m3oe/mod.ts";
-import { FEDKIM, type Method, METHODS, RECIPE, type Setting } from "./_settings.ts";
+import { FEDKIM, type Method, METHODS, type Setting } from "./_settings.ts";
 
 /** A question that public folds answer. */
 export interface Study {
@@ -77,6 +77,3 @@ export const STUDIES: readonly Study[] = [
     proximal: [0, 0.01, 0.1, 1],
   },
 ];
-
-/** The settings that all studies share, for the page. */
-export const SHARED_RECIPE: Partial<InjectionConfig> = RECIPE;

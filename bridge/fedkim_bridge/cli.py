@@ -95,7 +95,7 @@ def _inject(options: argparse.Namespace) -> None:
     from .pipeline import BaseOptions, inject
 
     run = open_run(options.run)
-    settings = {} if options.config is None else read_config_file(options.config)
+    settings = None if options.config is None else read_config_file(options.config)
     engine = Engine()
 
     def report(progress: Progress) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-#: Newton steps, and the ridge on the slope that keeps separable scores finite.
-STEPS = 100
+#: Newton steps at most, the ridge on the slope that keeps separable scores finite, and the gradient per record at which
+#: the fit counts as found.
+STEPS = 200
 RIDGE = 1e-3
+FLAT = 1e-9
 
 
 def public_decisions(
@@ -62,27 +64,38 @@ def prevalence_threshold(scores: np.ndarray, positive_share: float) -> float:
 
 
 def platt_scaling(scores: np.ndarray, labels: Sequence[int]) -> dict[str, float] | None:
-    """Slope and intercept of Platt 1999, with smoothed targets; None with one class or one score only."""
+    """Slope and intercept of Platt 1999, with smoothed targets and Newton steps that are halved until the loss falls.
+
+    None with one class or one score only, and where higher scores do not mean yes.
+    """
     values = np.asarray(scores, dtype=np.float64)
     truth = np.asarray(labels)
     positives, n = int(truth.sum()), len(truth)
     mean, deviation = float(values.mean()), float(values.std())
-    if positives in (0, n) or not deviation > 0:
+    if positives in (0, n) or not (deviation > 0 and math.isfinite(deviation)):
         return None
     targets = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
     x = (values - mean) / deviation
+
+    def loss(slope: float, intercept: float) -> float:
+        z = slope * x + intercept
+        return RIDGE * slope * slope / 2 + float((np.logaddexp(0, z) - targets * z).sum())
+
     a, b = 0.0, math.log((positives + 1) / (n - positives + 1))
+    value = loss(a, b)
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-(a * x + b)))
         error, weight = p - targets, p * (1 - p)
         ga, gb = RIDGE * a + float((error * x).sum()), float(error.sum())
+        if max(abs(ga), abs(gb)) < FLAT * n:
+            return {"slope": a / deviation, "intercept": b - a * mean / deviation} if a > 0 else None
         haa, hab = RIDGE + float((weight * x * x).sum()), float((weight * x).sum())
         hbb = 1e-12 + float(weight.sum())
         determinant = haa * hbb - hab * hab
         da, db = (hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant
-        # A full step can overshoot where probabilities saturate; five in standardised units is far enough.
-        shrink = min(1.0, 5 / max(abs(da), abs(db), 1e-300))
-        a, b = a - shrink * da, b - shrink * db
-        if max(abs(da), abs(db)) < 1e-12:
-            break
-    return {"slope": a / deviation, "intercept": b - a * mean / deviation}
+        size = 1.0
+        while size > 1e-12 and not loss(a - size * da, b - size * db) <= value - 1e-4 * size * (ga * da + gb * db):
+            size /= 2
+        a, b = a - size * da, b - size * db
+        value = loss(a, b)
+    return None

@@ -15,7 +15,7 @@ from .errors import BridgeError
 from .injection_samples import SampleMaker, TaskSamples, answerable_tasks, require_samples, task_text
 from .local.records import load_part, split_public
 from .m3oe.adapter_file import Adapter, check_shapes, load_adapter
-from .m3oe.config import InjectionConfig, check_widths, parse_config
+from .m3oe.config import FEDERATION_RECIPE, InjectionConfig, check_widths, parse_config
 from .m3oe.engine import Engine
 from .m3oe.injected_model import InjectedModel
 from .m3oe.prompt import TokenStatistics, prompt_ids, token_statistics
@@ -50,8 +50,10 @@ class _OpenBase:
     facts: BaseFacts
 
 
-def resolve_config(run: FinishedRun, settings: Mapping[str, Any]) -> InjectionConfig:
-    """The run's own injection settings, overridden by the given ones."""
+def resolve_config(run: FinishedRun, settings: Mapping[str, Any] | None) -> InjectionConfig:
+    """The run's own injection settings, overridden by the given ones; without any, on a federation's recipe."""
+    if settings is None:
+        return parse_config({**FEDERATION_RECIPE, **run.injection})
     return parse_config({**run.injection, **settings})
 
 
@@ -60,7 +62,7 @@ def inject(
     run: FinishedRun,
     data: Path,
     base: BaseOptions,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | None,
     *,
     seed: int,
     start_from: Path | None,

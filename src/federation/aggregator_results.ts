@@ -47,7 +47,7 @@ export interface InjectionOptions {
   readonly epochs?: number | undefined;
   /** Where training keeps its state, so that a restart goes on. */
   readonly checkpoint?: string;
-  /** Settings that differ from the recipe of a federation. */
+  /** Settings that differ from the library's defaults; without them the recipe of a federation. */
   readonly config?: Partial<InjectionConfig>;
   /** Trains the encoders' federated layers too; the model then reads samples of the form `stems`. */
   readonly trainEncoders?: boolean;
@@ -79,8 +79,7 @@ export async function injectKnowledge(
     ...(options.checkpoint === undefined ? {} : { checkpoint: { path: options.checkpoint } }),
     ...(together ? { encoders: tokenEncoders(stage.spec, weights) } : {}),
     config: {
-      ...INJECTION_RECIPE,
-      ...options.config,
+      ...(options.config ?? INJECTION_RECIPE),
       ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
     },
     onStep: (p) =>

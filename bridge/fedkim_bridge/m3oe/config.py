@@ -92,6 +92,15 @@ class ExpertShape:
     scaling: float
 
 
+#: How a federation injects where no settings are given (``src/federation/injection_recipe.ts``).
+FEDERATION_RECIPE: Mapping[str, Any] = {
+    "distillation": 1,
+    "mixing": {"kind": "uniform"},
+    "epochs": 4,
+    "learningRate": 3e-3,
+}
+
+
 def read_config_file(path: Path) -> dict[str, Any]:
     """Reads a TOML or JSON file of settings; raises ``ConfigError`` when it is neither."""
     try:
