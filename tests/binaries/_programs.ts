@@ -29,6 +29,8 @@ export interface Installation {
   readonly folder: string;
   /** The user's empty home. */
   readonly home: string;
+  /** Where the programs unpack themselves for this user, if they are of the self-extracting form. */
+  readonly unpackedInto?: string;
   /** The only environment variables. */
   readonly env: Record<string, string>;
   /** Runs a program to its end. */
@@ -46,12 +48,16 @@ export async function install(): Promise<Installation> {
   const home = join(root, "home");
   await Deno.mkdir(folder);
   await Deno.mkdir(home);
-  for (const recipe of RECIPES) await makeProgram(recipe, join(folder, recipe.name), "auto");
+  const forms: string[] = [];
+  for (const recipe of RECIPES) {
+    forms.push((await makeProgram(recipe, join(folder, recipe.name), "auto")).form);
+  }
   await Deno.chmod(folder, 0o555);
   const env = { HOME: home, PATH: "/usr/bin:/bin" };
   return {
     folder,
     home,
+    ...(forms.includes("self-extracting") ? { unpackedInto: join(home, ".cache/fedkim") } : {}),
     env,
     run: (program, ...args) => tryRun(join(folder, program), args, { cwd: folder, env, clearEnv: true }),
     spawn: (program, ...args) =>

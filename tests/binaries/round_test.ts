@@ -43,6 +43,7 @@ binariesTest("the programs work from a read-only folder for a user with an empty
       const all = await Promise.all(names.map((name) => installed.run(name, "--version")));
       for (const { code, stdout, stderr } of all) assert.equal(code, 0, stderr || stdout);
       assert.deepEqual(all.map(({ stdout }) => stdout.trim()), names.map(() => VERSION));
+      if (installed.unpackedInto !== undefined) await unpackedOnce(installed.unpackedInto);
     });
     await t.step("the embedded model and the WASM backend are inside", async () => {
       const { code, stdout, stderr } = await installed.run("fedkim", "doctor", "--backend", "wasm", "--json");
@@ -96,6 +97,16 @@ binariesTest("the programs work from a read-only folder for a user with an empty
 });
 
 /** The way of `docs/binaries.md`: invite, enroll, policy, client; with the policies and permissions as delivered. */
+/** Simultaneous first starts leave one whole copy, and none inside another's. */
+async function unpackedOnce(folder: string): Promise<void> {
+  const listed = async (path: string) => await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  const names = (await listed(folder)).filter((name) => name !== "cache").sort();
+  assert.deepEqual(names.map((name) => name.replace(/-[0-9a-f]{16}$/, "")), ["deno", "fedkim"]);
+  const programs = await listed(join(folder, names[1]));
+  assert.ok(programs.includes("complete"));
+  assert.deepEqual(programs.filter((name) => name === "programs" || name === names[1]), []);
+}
+
 async function federate(installed: Installation, work: string): Promise<void> {
   const { sites, public: publicData, test } = await readFederation(join(work, "data"));
   const state = join(work, "aggregator");

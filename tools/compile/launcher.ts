@@ -81,10 +81,14 @@ unpack() (
       mv -f "$new/deno" "$1/deno-${runtime.id}" || exit 1
   fi
   if [ ! -f "$1/fedkim-${programs.id}/complete" ]; then
-    mkdir "$new/programs" && piece ${
+    # Moved by its own name into the folder above it: onto a name that another start has just filled, mv fails and
+    # moves nothing, where a target spelt out would have taken it in as a sub-folder.
+    mkdir "$new/fedkim-${programs.id}" && piece ${
       at(offset + runtime.length)
-    } ${programs.length} | tar -xf - -C "$new/programs" &&
-      : >"$new/programs/complete" && mv "$new/programs" "$1/fedkim-${programs.id}" || exit 1
+    } ${programs.length} | tar -xf - -C "$new/fedkim-${programs.id}" &&
+      : >"$new/fedkim-${programs.id}/complete" || exit 1
+    mv "$new/fedkim-${programs.id}" "$1/" 2>"$new/refused" || [ -f "$1/fedkim-${programs.id}/complete" ] ||
+      { cat "$new/refused" >&2; exit 1; }
   fi
 )
 
