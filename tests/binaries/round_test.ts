@@ -96,7 +96,6 @@ binariesTest("the programs work from a read-only folder for a user with an empty
   }
 });
 
-/** The way of `docs/binaries.md`: invite, enroll, policy, client; with the policies and permissions as delivered. */
 /** Simultaneous first starts leave one whole copy, and none inside another's. */
 async function unpackedOnce(folder: string): Promise<void> {
   const listed = async (path: string) => await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
@@ -107,6 +106,7 @@ async function unpackedOnce(folder: string): Promise<void> {
   assert.deepEqual(programs.filter((name) => name === "programs" || name === names[1]), []);
 }
 
+/** The way of `docs/binaries.md`: invite, enroll, policy, client; with the policies and permissions as delivered. */
 async function federate(installed: Installation, work: string): Promise<void> {
   const { sites, public: publicData, test } = await readFederation(join(work, "data"));
   const state = join(work, "aggregator");
