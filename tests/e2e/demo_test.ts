@@ -88,18 +88,25 @@ Deno.test("the demo runs from synthetic data to a report, and its folder serves 
         row.split(",")
       );
       assert.deepEqual(head, ["id", "score", "probability", "answer"]);
-      const { n, threshold } = JSON.parse(await Deno.readTextFile(`${run}/evaluation.json`)).tasks.icu_shock;
+      const { n, threshold, calibrationError } =
+        JSON.parse(await Deno.readTextFile(`${run}/evaluation.json`)).tasks.icu_shock;
       assert.ok(rows.length >= n);
-      for (const [, score, probability, answer] of rows) {
-        assert.ok(Number(probability) > 0 && Number(probability) < 1, probability);
-        assert.equal(answer, Number(score) > threshold ? "yes" : "no");
+      for (const [, score, , answer] of rows) {
+        // Scores are printed with six digits.
+        if (Math.abs(Number(score) - threshold) > 1e-6) {
+          assert.equal(answer, Number(score) > threshold ? "yes" : "no");
+        }
       }
       const byScore = [...rows].sort((a, b) => Number(a[1]) - Number(b[1]));
-      const direction = Math.sign(Number(byScore.at(-1)![2]) - Number(byScore[0][2]));
-      byScore.reduce((before, after) => {
-        assert.ok(direction * (Number(after[2]) - Number(before[2])) >= -1e-6, "calibration keeps the order");
-        return after;
-      });
+      // After three noisy steps a task can end without a calibration: then no probability is made up.
+      if (calibrationError === null) assert.ok(rows.every(([, , probability]) => probability === ""));
+      else {
+        byScore.reduce((before, after) => {
+          const [low, high] = [Number(before[2]), Number(after[2])];
+          assert.ok(before[2] !== "" && low >= 0 && high <= 1 && high - low >= -1e-6, `${before} ${after}`);
+          return after;
+        });
+      }
       const card = await Deno.readTextFile(`${out}/shock.model-card.md`);
       assert.match(card, /Not a medical device/);
       assert.match(card, /\| icu \| patient \| \d/);
