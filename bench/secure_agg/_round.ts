@@ -7,6 +7,7 @@ import {
 } from "../../src/secure_agg/mod.ts";
 import { type BenchCohort, benchCohort } from "./_cohort.ts";
 import { cpuOf } from "./_measure.ts";
+import { between, measureYardstick, type Yardstick } from "./_yardstick.ts";
 
 /** CPU seconds of the parts of a round, all parties in one process. */
 export interface RoundCost {
@@ -83,17 +84,42 @@ export type RoundGraph = "full" | "ring";
 export const roundParams = (graph: RoundGraph): CohortParams =>
   graphParams({ n: 100, profile: "strict", dimension: graph === "full" ? 0 : 2_000_000 });
 
+/** A round in a process of its own. */
+export interface LoneRound extends RoundCost {
+  /** The primitives, just before and just after the round in the same process. */
+  readonly yardstick: Yardstick;
+  /** Name of the mask engine that the process chose. */
+  readonly engine: string;
+}
+
+const [SITES, DIMENSION, DROPS] = [100, 100_000, 5];
+
+/** CPU seconds that the agreements, verifications and masks of a round take by a yardstick. */
+export function primitivesOf(graph: RoundGraph, yardstick: Yardstick): number {
+  const { graph: shape, threshold } = roundParams(graph);
+  const k = shape.kind === "ring" ? shape.degree : SITES - 1;
+  const survivors = SITES - DROPS;
+  const agreements = 2 * SITES * k + 2 * SITES + DROPS * k;
+  const verifications = SITES * (k + 2) + survivors * (threshold + 3);
+  const masks = SITES * (k + 1) + survivors + DROPS * k;
+  return agreements * yardstick.agreement + verifications * yardstick.verification +
+    masks * 4 * DIMENSION / 1e9 * yardstick.gigabyte;
+}
+
 if (import.meta.main) {
   // A process of its own per round: code that is not yet compiled is part of what one round costs.
-  const params = roundParams(Deno.args[0] as RoundGraph);
-  console.log(JSON.stringify(await measureRound(benchCohort(100, 100_000, params), 5)));
+  const cohort = benchCohort(SITES, DIMENSION, roundParams(Deno.args[0] as RoundGraph));
+  const before = measureYardstick();
+  const cost = await measureRound(cohort, DROPS);
+  const yardstick = between(before, measureYardstick());
+  console.log(JSON.stringify({ ...cost, yardstick, engine: fastestEngine().name } satisfies LoneRound));
   Deno.exit(0);
 }
 
 /** {@link measureRound} of a hundred sites, d = 100,000, five late drops, in a fresh process. */
-export async function measureRoundAlone(graph: RoundGraph): Promise<RoundCost> {
+export async function measureRoundAlone(graph: RoundGraph): Promise<LoneRound> {
   const args = ["run", "-A", import.meta.filename!, graph];
   const { stdout, success } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
   if (!success) throw new Error("the round's process failed");
-  return JSON.parse(new TextDecoder().decode(stdout)) as RoundCost;
+  return JSON.parse(new TextDecoder().decode(stdout)) as LoneRound;
 }

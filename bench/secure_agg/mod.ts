@@ -11,7 +11,7 @@ import { measureGrowth } from "./_growth.ts";
 import { measureMasks } from "./_masks.ts";
 import { measureAgreement, measureRecovery } from "./_primitives.ts";
 import { duration, growthPlot, table } from "./_report.ts";
-import { measureRoundAlone, type RoundCost, roundParams } from "./_round.ts";
+import { type LoneRound, measureRoundAlone, primitivesOf, roundParams } from "./_round.ts";
 import { measureServerMemoryAlone } from "./_server.ts";
 import { longSimulation, simulationSection } from "./_simulation.ts";
 
@@ -37,9 +37,9 @@ async function roundsSection(): Promise<string> {
   const rows: string[][] = [];
   for (const graph of ["full", "ring"] as const) {
     const { graph: shape, threshold } = roundParams(graph);
-    const costs: RoundCost[] = [];
+    const costs: LoneRound[] = [];
     for (let turn = 0; turn < ROUNDS; turn++) costs.push(await measureRoundAlone(graph));
-    const all = (cost: RoundCost): number => cost.clients + cost.server;
+    const all = (cost: LoneRound): number => cost.clients + cost.server;
     costs.sort((a, b) => all(a) - all(b));
     const median = costs[ROUNDS >> 1];
     rows.push([
@@ -50,6 +50,9 @@ async function roundsSection(): Promise<string> {
       duration(all(costs[0])),
       duration(all(median)),
       duration(all(costs[ROUNDS - 1])),
+      duration(primitivesOf(graph, median.yardstick)),
+      duration(median.yardstick.agreement),
+      `${(1 / median.yardstick.gigabyte).toFixed(2)} GB/s`,
       `${(median.overheadBytes / 1000).toFixed(1)} KB`,
     ]);
   }
@@ -61,13 +64,19 @@ async function roundsSection(): Promise<string> {
     "all parties: best",
     "median",
     "worst",
+    "primitives alone",
+    "one X25519",
+    "masks",
     "bytes of one client besides the vector",
   ];
   return `## Whole round: n = 100, d = 100,000, five late drops, strict, all parties in one process\n\n` +
     `${
       table(head, rows)
     }\n\nCPU of ${ROUNDS} rounds, each the first of a fresh process; clients and server of the ` +
-    "median round. No party uses another one's work: every site agrees, checks and expands for itself.\n";
+    "median round. No party uses another one's work: every site agrees, checks and expands for itself. The last " +
+    "columns are yardsticks of the median round's process, averages of just before and just after the round: what one " +
+    "X25519 agreement and expanded and added masks cost there, and what the round's agreements, verifications and masks " +
+    "take at these rates. A machine that is busy with other work shows it in them.\n";
 }
 
 async function clientSection(): Promise<string> {

@@ -55,8 +55,19 @@ export class ByteWriter {
 
   /** Text in UTF-8 with a length of one byte. */
   text(value: string): this {
-    const bytes = utf8(value);
-    return this.uint(1, bytes.length).raw(bytes);
+    const start = this.#reserve(1 + value.length);
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 127) { // not ASCII, which all names of the protocol are
+        this.#length = start;
+        const bytes = utf8(value);
+        return this.uint(1, bytes.length).raw(bytes);
+      }
+      this.#buffer[start + 1 + i] = code;
+    }
+    if (value.length > 255) throw new RangeError(`a text of ${value.length} bytes does not fit 255`);
+    this.#buffer[start] = value.length;
+    return this;
   }
 
   /** Overwrites four bytes written before with an unsigned integer. */

@@ -63,12 +63,8 @@ export function u32(value: number): Uint8Array {
   return out;
 }
 
-/** Two numbers below 2^16, two bytes each, little-endian. */
-export function u16Pair(first: number, second: number): Uint8Array {
-  const out = new Uint8Array(4);
-  out[0] = first;
-  out[1] = first >>> 8;
-  out[2] = second;
-  out[3] = second >>> 8;
-  return out;
+/** Writes a number below 2^16 as two bytes, little-endian. */
+export function writeU16(target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value;
+  target[offset + 1] = value >>> 8;
 }

@@ -2,7 +2,7 @@ import { compareBytes, equalBytes } from "./_bytes.ts";
 import { isCanonicalX25519 } from "./_x25519_canonical.ts";
 import type { ClientAwaitingRoster, ClientContext } from "./client_state.ts";
 import { encodeMessage } from "./codec.ts";
-import { protocolAbort } from "./errors.ts";
+import { type AbortReason, protocolAbort } from "./errors.ts";
 import { verifyLabelled } from "./identity.ts";
 import type { AdvertiseKeysMessage, RosterMessage } from "./messages.ts";
 import { advertLeaf, advertStatement, compareClientIds, openSession, type Session } from "./session.ts";
@@ -18,16 +18,18 @@ export interface VerifiedRoster {
 
 function checkAdvert(context: ClientContext, advert: AdvertiseKeysMessage): void {
   const { enrolled, provider } = context;
-  const evidence = { found: advert.clientId, blamed: [advert.clientId], evidence: [encodeMessage(advert)] };
+  const refuse = (reason: AbortReason, summary: string): never => {
+    const { clientId } = advert;
+    const evidence = [encodeMessage(advert)];
+    throw protocolAbort(reason, summary, { found: clientId, blamed: [clientId], evidence });
+  };
   const key = enrolled.get(advert.clientId);
-  if (key === undefined) {
-    throw protocolAbort("not_enrolled", "The roster names a site that is not enrolled.", evidence);
-  }
+  if (key === undefined) return refuse("not_enrolled", "The roster names a site that is not enrolled.");
   if (!verifyLabelled(key, "advertise_keys", advertStatement(advert), advert.signature, provider)) {
-    throw protocolAbort("bad_signature", "Keys on the roster are not signed by their site.", evidence);
+    refuse("bad_signature", "Keys on the roster are not signed by their site.");
   }
   if (!isCanonicalX25519(advert.encryptionKey) || !isCanonicalX25519(advert.maskKey)) {
-    throw protocolAbort("bad_public_key", "A site advertised a key that is not canonical.", evidence);
+    refuse("bad_public_key", "A site advertised a key that is not canonical.");
   }
 }
 
@@ -83,7 +85,9 @@ const prefixOf = (bytes: Uint8Array): number =>
 
 /** The second of two items with the same bytes, or undefined. Whatever bytes a liar chose, it takes two sorts at most. */
 function repeated<T>(items: readonly T[], bytesOf: (item: T) => Uint8Array): T | undefined {
-  const prefixes = Float64Array.from(items, (item) => prefixOf(bytesOf(item))).sort();
+  const prefixes = new Float64Array(items.length);
+  for (let i = 0; i < items.length; i++) prefixes[i] = prefixOf(bytesOf(items[i]));
+  prefixes.sort();
   if (prefixes.every((prefix, i) => i === 0 || prefix !== prefixes[i - 1])) return undefined;
   const sorted = items.toSorted((a, b) => compareBytes(bytesOf(a), bytesOf(b)));
   return sorted.find((item, i) => i > 0 && equalBytes(bytesOf(sorted[i - 1]), bytesOf(item)));

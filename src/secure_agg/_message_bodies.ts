@@ -32,13 +32,14 @@ function readAdvert(reader: ByteReader, configHash: Uint8Array): AdvertiseKeysMe
   if (!isClientId(clientId)) {
     throw protocolAbort("malformed_message", "A message names an illegal client id.");
   }
+  const fields = reader.copy(2 * HASH + SIGNATURE); // one allocation and three views
   return {
     type: "advertise_keys",
     configHash,
     clientId,
-    encryptionKey: reader.copy(HASH),
-    maskKey: reader.copy(HASH),
-    signature: reader.copy(SIGNATURE),
+    encryptionKey: fields.subarray(0, HASH),
+    maskKey: fields.subarray(HASH, 2 * HASH),
+    signature: fields.subarray(2 * HASH),
   };
 }
 

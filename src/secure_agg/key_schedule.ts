@@ -1,4 +1,4 @@
-import { u16, u16Pair } from "./_bytes.ts";
+import { u16, writeU16 } from "./_bytes.ts";
 import { framed, taggedHash } from "./_tagged_hash.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
@@ -7,10 +7,11 @@ const SEED_BYTES = 32;
 const PAIR_MASK = framed("pair_mask", new Uint8Array(4));
 const ENVELOPE = framed("envelope", new Uint8Array(4));
 
+/** The template with both indices filled in. It is the same array every time: HKDF has read it when it returns. */
 function infoOf(template: Uint8Array, first: number, second: number): Uint8Array {
-  const info = template.slice();
-  info.set(u16Pair(first, second), info.length - 4);
-  return info;
+  writeU16(template, template.length - 4, first);
+  writeU16(template, template.length - 2, second);
+  return template;
 }
 
 /** Commitment of a dealer to its self-mask seed b; binds session and dealer. */
@@ -71,7 +72,8 @@ export function envelopeAad(
 ): Uint8Array {
   const out = new Uint8Array(100);
   out.set(sid);
-  out.set(u16Pair(from, to), 32);
+  writeU16(out, 32, from);
+  writeU16(out, 34, to);
   out.set(commitment, 36);
   out.set(maskKey, 68);
   return out;

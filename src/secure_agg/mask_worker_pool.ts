@@ -47,13 +47,15 @@ export function maskWorkerPool(size: number): MaskWorkerPool {
     });
 
   const apply = async (words: Uint32Array, jobs: readonly MaskJob[], first: number): Promise<void> => {
-    const pieces = Math.ceil(words.length / PIECE_WORDS);
+    // Short vectors are cut into a piece for every Worker, in whole ChaCha20 blocks.
+    const size = Math.min(PIECE_WORDS, 16 * Math.ceil(words.length / workers.length / 16));
+    const pieces = Math.ceil(words.length / size);
     const engine = fastestEngine().name;
     let next = 0;
     await Promise.all(workers.map(async (worker) => {
       while (next < pieces) {
-        const start = PIECE_WORDS * next++;
-        const piece = words.slice(start, start + PIECE_WORDS);
+        const start = size * next++;
+        const piece = words.slice(start, start + size);
         const answer = await run(worker, { words: piece, jobs, first: first + start, engine });
         words.set(answer.words, start);
       }

@@ -15,24 +15,37 @@ const X25519_PUBLIC = spki(0x6e);
 const ED25519_PRIVATE = pkcs8(0x70);
 const ED25519_PUBLIC = spki(0x70);
 const TAG_BYTES = 16;
+const KEY_BYTES = 32;
 
-/** Prefix and key in one array; node's types ask for a Buffer, node itself takes any bytes. */
-function derOf(prefix: Uint8Array, raw: Uint8Array): Buffer {
-  const der = new Uint8Array(prefix.length + raw.length);
-  der.set(prefix);
-  der.set(raw, prefix.length);
-  return der as Buffer;
+/**
+ * Where a prefix and a key are joined, used again for every key: node copies what it imports, and an array that it has
+ * seen is an allocation outside the JavaScript heap. Node's types ask for a Buffer, node itself takes any bytes.
+ */
+const der = { private: new Uint8Array(16 + KEY_BYTES), public: new Uint8Array(12 + KEY_BYTES) };
+
+function joined(target: Uint8Array, prefix: Uint8Array, raw: Uint8Array): Buffer {
+  if (raw.length !== KEY_BYTES) throw new RangeError("a key has 32 bytes");
+  target.set(prefix);
+  target.set(raw, prefix.length);
+  return target as Buffer;
 }
 
 function privateKey(prefix: Uint8Array, raw: Uint8Array): nodeCrypto.KeyObject {
-  const der = derOf(prefix, raw);
-  const key = nodeCrypto.createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  der.fill(0);
-  return key;
+  try {
+    const key = joined(der.private, prefix, raw);
+    return nodeCrypto.createPrivateKey({ key, format: "der", type: "pkcs8" });
+  } finally {
+    der.private.fill(0);
+  }
 }
 
 function publicKey(prefix: Uint8Array, raw: Uint8Array): nodeCrypto.KeyObject {
-  return nodeCrypto.createPublicKey({ key: derOf(prefix, raw), format: "der", type: "spki" });
+  return nodeCrypto.createPublicKey({ key: joined(der.public, prefix, raw), format: "der", type: "spki" });
+}
+
+/** The bytes of a Buffer without a copy, so that a caller who wipes a secret wipes the only one there is. */
+function bytesOf(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 /** The raw 32-byte public key of a private key object. */
@@ -66,7 +79,7 @@ function streamOf(key: Uint8Array, initial: Uint8Array, total: number): (length:
     const stream = cipher.update(length <= ZEROS.length ? ZEROS.subarray(0, length) : new Uint8Array(length));
     left -= length;
     if (left === 0) cipher.final(); // releases the native cipher
-    return new Uint8Array(stream.buffer, stream.byteOffset, length);
+    return bytesOf(stream);
   };
 }
 
@@ -88,7 +101,7 @@ export const nativeProvider: CryptoProvider = {
     return (peer) => {
       if (!isCanonicalX25519(peer)) return undefined;
       try {
-        const shared = new Uint8Array(
+        const shared = bytesOf(
           nodeCrypto.diffieHellman({ privateKey: own, publicKey: publicKey(X25519_PUBLIC, peer) }),
         );
         return isAllZero(shared) ? undefined : shared;
@@ -123,7 +136,7 @@ export const nativeProvider: CryptoProvider = {
       decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
       const body = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
       decipher.final();
-      return new Uint8Array(body);
+      return bytesOf(body);
     } catch {
       return undefined;
     }

@@ -31,6 +31,12 @@ export type ServerEvent =
     readonly bytes: Uint8Array;
   }
   | {
+    /** An upload that did not go on lost its place; see {@link SecAggServer.releaseUpload}. */
+    readonly kind: "release";
+    /** Whose upload. */
+    readonly clientId: string;
+  }
+  | {
     /** The phase was ended. */
     readonly kind: "close";
   };
@@ -112,10 +118,14 @@ export class SecAggServer {
   }
 
   /** Rebuilds a server after a crash from its recorded events, and records from then on. */
-  static async replay(options: SecAggServerOptions, events: Iterable<ServerEvent>): Promise<SecAggServer> {
+  static async replay(
+    options: SecAggServerOptions,
+    events: Iterable<ServerEvent> | AsyncIterable<ServerEvent>,
+  ): Promise<SecAggServer> {
     const server = new SecAggServer({ ...options, record: () => {}, maxStagedVectors: Infinity });
-    for (const event of events) {
+    for await (const event of events) {
       if (event.kind === "close") await server.close();
+      else if (event.kind === "release") server.releaseUpload(event.clientId);
       else server.receive(event.clientId, event.bytes);
     }
     server.#record = options.record ?? (() => {});
@@ -222,12 +232,14 @@ export class SecAggServer {
 
   /**
    * Frees the place of an upload that does not go on: its staged chunks are forgotten, and the client may send the
-   * same ones again. Without effect on a committed upload.
+   * same ones again. Without effect where nothing is staged, as after the commit.
    */
   releaseUpload(clientId: string): void {
     if (this.#state.phase !== "masked_input") return;
     const index = this.#state.indexOf.get(clientId);
-    if (index !== undefined) releaseUpload(this.#state, index);
+    if (index === undefined || !this.#state.uploads.get(index)?.staged) return;
+    this.#record({ kind: "release", clientId });
+    releaseUpload(this.#state, index);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { compareBytes, concatBytes, utf8 } from "./_bytes.ts";
+import { ByteWriter } from "./_byte_codec.ts";
 import { taggedHash } from "./_tagged_hash.ts";
 import { encodeMessage } from "./codec.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
@@ -21,13 +21,9 @@ export interface Session {
 
 /** The bytes of an advert that its signature covers. */
 export function advertStatement(advert: Omit<AdvertiseKeysMessage, "signature" | "type">): Uint8Array {
-  return concatBytes(
-    advert.configHash,
-    Uint8Array.of(advert.clientId.length),
-    utf8(advert.clientId),
-    advert.encryptionKey,
-    advert.maskKey,
-  );
+  const { configHash, clientId, encryptionKey, maskKey } = advert;
+  return new ByteWriter(97 + clientId.length).raw(configHash).text(clientId).raw(encryptionKey).raw(maskKey)
+    .finish();
 }
 
 /** Hash of one signed advert: a leaf under the root of the keys. */
@@ -35,9 +31,9 @@ export function advertLeaf(provider: CryptoProvider, advert: AdvertiseKeysMessag
   return taggedHash(provider, "advert", encodeMessage(advert));
 }
 
-/** Orders client ids by their UTF-8 bytes: the order of the roster. */
+/** Orders client ids by their bytes: the order of the roster. Ids are ASCII, so characters are bytes. */
 export function compareClientIds(a: string, b: string): number {
-  return compareBytes(utf8(a), utf8(b));
+  return a < b ? -1 : Number(a > b);
 }
 
 /**

@@ -64,20 +64,21 @@ export function splitSecret(
   const words = secret.length / 4;
   const tables = multiplesByNibble(field, new Int32Array(coefficients.buffer), words);
   const powers = coordinatePowers(field, threshold, count);
-  const shares = Array.from({ length: count }, (_, i) => {
-    const share = new Int32Array(words);
+  const shares = new Int32Array(words * count);
+  for (let i = 0; i < count; i++) {
+    const share = i * words;
     for (let j = 0; j < threshold; j++) {
       let table = j * field.bits * 4 * words;
       for (let power = powers[i * threshold + j]; power !== 0; power >>>= 4, table += 16 * words) {
         const row = table + (power & 15) * words;
-        for (let w = 0; w < words; w++) share[w] ^= tables[row + w];
+        for (let w = 0; w < words; w++) shares[share + w] ^= tables[row + w];
       }
     }
-    return new Uint8Array(share.buffer);
-  });
+  }
   coefficients.fill(0);
   tables.fill(0);
-  return shares;
+  const { length } = secret;
+  return Array.from({ length: count }, (_, i) => new Uint8Array(shares.buffer, i * length, length));
 }
 
 /**

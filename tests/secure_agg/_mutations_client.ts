@@ -58,8 +58,8 @@ export const CLIENT_MUTATIONS: readonly Mutation[] = [
   ),
   m(
     "_client_roster.ts",
-    "if (key === undefined) {",
-    "if (false) {",
+    "if (key === undefined) return refuse(",
+    "if (false) return refuse(",
     roster,
     "shareKeys() refuses keys signed by a site that is not enrolled",
   ),

@@ -60,7 +60,7 @@ Deno.test("replaying the recorded events gives the same server again, from every
     drops: new Map([[4, "masked_input"]]),
     server: {
       record: (event) =>
-        events.push(event.kind === "close" ? event : { ...event, bytes: event.bytes.slice() }),
+        events.push(event.kind === "message" ? { ...event, bytes: event.bytes.slice() } : event),
     },
   });
   const options = { config: c.config, enrolled: c.enrolled };
@@ -158,6 +158,30 @@ Deno.test("uploads beyond maxStagedVectors are answered busy until a place is fr
     for (const message of uploads[i]) assert.equal(server.receive(c.ids[i].id, message).kind, "accepted");
   }
   assert.ok(server.complete);
+});
+
+Deno.test("a released upload is an event: a replayed server has given its place away too", async () => {
+  const c = cohort(4);
+  const events: ServerEvent[] = [];
+  const options = { maxStagedVectors: 1, record: (event: ServerEvent) => void events.push(event) };
+  const { server, uploads } = await collecting(c, options);
+  assert.equal(server.receive("s000", uploads[0][0]).kind, "accepted");
+  server.releaseUpload("s000");
+  assert.equal(server.receive("s001", uploads[1][0]).kind, "accepted");
+  const before = events.length;
+  server.releaseUpload("s000");
+  server.releaseUpload("s003");
+  assert.equal(events.length, before, "nothing was staged, so nothing happened");
+  assert.deepEqual(events.filter(({ kind }) => kind === "release"), [{ kind: "release", clientId: "s000" }]);
+
+  const { stage, held } = countingStage();
+  const again = await SecAggServer.replay(
+    { config: c.config, enrolled: c.enrolled, stage, maxStagedVectors: 1 },
+    events,
+  );
+  assert.equal(held(), 1);
+  assert.equal(again.receive("s001", uploads[1][1]).kind, "accepted");
+  assert.equal(again.receive("s000", uploads[0][0]).kind, "busy");
 });
 
 Deno.test("expected, answered and complete follow the phase; a site that gave up is not waited for", async () => {
