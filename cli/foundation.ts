@@ -1,4 +1,5 @@
 import {
+  checkTokenizer,
   DEFAULT_PRETRAIN,
   detectTemplate,
   formatPrompt,
@@ -6,6 +7,7 @@ import {
   inspectCheckpoint,
   loadDecoder,
   loadTokenizer,
+  openCheckpoint,
   pretrainDecoder,
   PROMPT_TEMPLATES,
   readPriorityTexts,
@@ -37,12 +39,14 @@ export async function foundation(
 async function generate(options: Options<"foundation generate">): Promise<void> {
   const { temperature, topK, topP, seed } = options;
   const tokenizer = await loadTokenizer(options.dir);
-  const decoder = await loadDecoder(options.dir);
+  checkTokenizer(tokenizer, (await openCheckpoint(options.dir)).config, options.dir);
   const name = options.template ?? detectTemplate(tokenizer.chatTemplate);
   const template = PROMPT_TEMPLATES[name];
   const prompt = name === "plain"
     ? options.prompt
     : formatPrompt(template, [{ role: "user", text: options.prompt }]);
+  const use = { batch: 1, tokens: 1 + tokenizer.encode(prompt).length, newTokens: options.tokens };
+  const decoder = await loadDecoder(options.dir, { use, report: out.note });
   const sampled = temperature !== undefined || topK !== undefined || topP !== undefined;
   const sampling = {
     seed,

@@ -20,7 +20,7 @@ export async function verify(
   if (options.verb === "verify accounting") return verifyAccounting(options);
   await selectBackend(options.backend);
   const result = options.verb === "verify decoder"
-    ? await verifyDecoder(options.dir)
+    ? await verifyDecoder(options.dir, out.note)
     : await verifyM3oe(options.file);
   if (options.json) return out.result(JSON.stringify(result));
   const rows = Object.entries(result.maxRelativeError).map(([name, error]) => [name, error.toExponential(2)]);

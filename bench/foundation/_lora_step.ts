@@ -5,6 +5,7 @@ import {
   LINEAR_NAMES,
   linearShapes,
   logitsOf,
+  type MemoryRequest,
   tokenCrossEntropy,
 } from "../../src/foundation/mod.ts";
 import { initTrainableWeights } from "../../src/foundation/init_weights.ts";
@@ -29,6 +30,18 @@ const CONFIG: DecoderConfig = {
   attentionBias: "none",
   maxPositions: 64,
   eosTokenIds: [],
+};
+
+/** The step as the memory plan sees it. */
+export const LORA_STEP_MEMORY: MemoryRequest = {
+  config: CONFIG,
+  weights: "float32",
+  backend: "wasm",
+  batch: LORA_STEP.batch,
+  tokens: LORA_STEP.tokens,
+  scoredTokens: 1,
+  training: true,
+  adapter: { rank: LORA_STEP.rank, targetModules: LINEAR_NAMES },
 };
 
 type Matrices = Readonly<Record<string, readonly [down: tf.Variable, up: tf.Variable]>>;

@@ -11,10 +11,11 @@ import {
   generateText,
   loadDecoder,
   loadTokenizer,
+  planMemory,
 } from "../../src/foundation/mod.ts";
-import { selectBackend, tf } from "../../src/tensor/mod.ts";
+import { resetTensorMemory, selectBackend, tensorMemory, tf } from "../../src/tensor/mod.ts";
 import { writePage } from "../local/_write_page.ts";
-import { LORA_STEP, loraStep, matmulsAlone } from "./_lora_step.ts";
+import { LORA_STEP, LORA_STEP_MEMORY, loraStep, matmulsAlone } from "./_lora_step.ts";
 import { multiplyHere, RowSplit } from "./_row_split.ts";
 
 /** Medians of alternating runs in milliseconds of wall clock; three runs warm up. */
@@ -54,9 +55,23 @@ async function embeddedRows(): Promise<string[]> {
   ];
 }
 
+/** Bytes at the peak of a step in the steady state, weights, optimizer and inputs included. */
+async function peakOf(
+  makeStep: () => () => Promise<unknown>,
+): Promise<[step: () => Promise<unknown>, bytes: number]> {
+  const before = tensorMemory().allocated;
+  const step = makeStep();
+  await step();
+  resetTensorMemory();
+  await step();
+  return [step, tensorMemory().peak - before];
+}
+
 async function stepRows(): Promise<string[]> {
+  const [lora, peak] = await peakOf(loraStep);
+  const plan = planMemory(LORA_STEP_MEMORY).total;
   const alone = matmulsAlone();
-  const [step, products] = await medians([loraStep(), alone.run], 25);
+  const [step, products] = await medians([lora, alone.run], 25);
   const { batch, tokens, rank } = LORA_STEP;
   return [
     `| LoRA training step, d = 256, 4 layers, ${batch} x ${tokens} tokens, r = ${rank} at all seven layers | ${
@@ -66,6 +81,9 @@ async function stepRows(): Promise<string[]> {
       (alone.flops / products / 1e6).toFixed(1)
     } GFLOP/s |`,
     `| step over products | ${(step / products).toFixed(2)} |`,
+    `| memory of the step at its peak, optimizer included | ${(peak / 1e6).toFixed(1)} MB, ${
+      (peak / plan).toFixed(2)
+    } of the plan |`,
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { BackendInfo, WeightForm } from "../../src/tensor/mod.ts";
 import { planMemory } from "../../src/foundation/mod.ts";
 import { largeRequest, type LargeRun } from "./_large_decoder.ts";
+import type { LayerOpsRow } from "./_layer_ops.ts";
 import type { ProductRow } from "./_products.ts";
 
 /** Products on one backend. */
@@ -8,6 +9,7 @@ export interface ProductsRun {
   readonly info: BackendInfo;
   readonly squares: readonly ProductRow[];
   readonly layers: readonly ProductRow[];
+  readonly layerOps: readonly LayerOpsRow[];
   /** GFLOP/s of multiply-adds in registers. */
   readonly fma?: number;
 }
@@ -26,7 +28,7 @@ export interface ExternalCeiling {
 /** The page of measured products. */
 export function productsPage(runs: readonly ProductsRun[], external: ExternalCeiling | undefined): string {
   const lines = ["# Matrix products, measured", "", stamp("tensor"), ""];
-  for (const { info, squares, layers, fma } of runs) {
+  for (const { info, squares, layers, layerOps, fma } of runs) {
     lines.push(`## ${info.name}: ${info.device}`, "");
     if (info.name === "webgpu" && info.software) {
       lines.push(
@@ -49,6 +51,7 @@ export function productsPage(runs: readonly ProductsRun[], external: ExternalCei
     );
     lines.push("A frozen layer by weight form, and its low-rank update of rank 32:", "");
     lines.push(...table(layers, fma, external), "");
+    if (layerOps.length > 0) lines.push(...layerOpsTable(layerOps), "");
   }
   if (external !== undefined) lines.push(`Ceiling: ${external.engine} on ${external.device}.`, "");
   return lines.join("\n");
@@ -112,6 +115,19 @@ export function plannedTable(weights: WeightForm): string[] {
     "| --- | --- | --- |",
     ...[16, 64, 128, 256, 512, 1024].map((tokens) =>
       `| ${tokens} | ${total(tokens, false)} | ${total(tokens, true)} |`
+    ),
+  ];
+}
+
+function layerOpsTable(rows: readonly LayerOpsRow[]): string[] {
+  return [
+    "What a decoder layer computes beside its products with weights (two RMSNorms, two rotations, attention, SwiGLU; " +
+    "4 x 64 tokens, width 256), by our shaders and composed of tfjs's ops:",
+    "",
+    "| what | dispatches | memory at the peak, MB | ms |",
+    "| --- | --- | --- | --- |",
+    ...rows.map(({ what, dispatches, peakBytes, seconds }) =>
+      `| ${what} | ${dispatches} | ${(peakBytes / 1e6).toFixed(1)} | ${(seconds * 1000).toFixed(1)} |`
     ),
   ];
 }

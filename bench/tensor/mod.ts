@@ -1,6 +1,6 @@
 /**
  * Benchmark of the tensor layer: products on WebGPU against tfjs's own on the same adapter in the same run, packed
- * weights against unpacked, the fused low-rank update, WASM beside them; and with `--long` a decoder of 1.5 billion
+ * weights against unpacked, the fused low-rank update, a layer's other ops fused and composed, WASM beside them; and with `--long` a decoder of 1.5 billion
  * weights. Writes `bench/results/webgpu.md` and `bench/results/webgpu_large.md`.
  *
  * Flags: `--ceiling=FILE` compares with products measured by `torch_ceiling.py` on the same machine;
@@ -13,6 +13,7 @@ import { type BackendInfo, selectBackend } from "../../src/tensor/mod.ts";
 import { fmaCeiling } from "./_fma_ceiling.ts";
 import { LARGE_DECODER, runLargeDecoder } from "./_large_decoder.ts";
 import { type ExternalCeiling, largePage, productsPage, type ProductsRun } from "./_pages.ts";
+import { measureLayerOps } from "./_layer_ops.ts";
 import { measureLayers, measureSquares } from "./_products.ts";
 
 /** Measures products and writes the page. */
@@ -27,7 +28,8 @@ export async function runTensorBench(flags: readonly string[]): Promise<void> {
     if (info === undefined) continue;
     const fma = backend === "webgpu" ? await fmaCeiling(info.software ? 32 : 8192) : undefined;
     const [squares, layers] = [await measureSquares(info), await measureLayers(info)];
-    runs.push({ info, squares, layers, ...(fma === undefined ? {} : { fma }) });
+    const layerOps = backend === "webgpu" ? await measureLayerOps() : [];
+    runs.push({ info, squares, layers, layerOps, ...(fma === undefined ? {} : { fma }) });
   }
   await write(flags, "webgpu.md", productsPage(runs, external));
 }

@@ -3,7 +3,7 @@ import { FedKimError } from "../formats/errors.ts";
 import { type BackendName, deviceMemory, gatherRows, tf, type WeightForm } from "../tensor/mod.ts";
 import { type CheckpointTensors, openCheckpoint } from "./checkpoint.ts";
 import type { DecoderConfig } from "./config.ts";
-import { checkMemory, describeMemory, type MemoryRequest, planMemory } from "./memory_plan.ts";
+import { checkMemory, type DecoderUse, describeMemory, planMemory } from "./memory_plan.ts";
 import { type DecoderWeights, disposeWeights, readWeights } from "./weights.ts";
 
 /** A decoder with frozen weights on the active backend. */
@@ -30,7 +30,7 @@ export interface LoadOptions {
    */
   readonly weights?: WeightForm;
   /** What the decoder is for, so that its memory is checked before loading; default: one sequence of one token. */
-  readonly use?: Omit<MemoryRequest, "config" | "weights" | "backend">;
+  readonly use?: DecoderUse;
   /** Receives the memory plan in one line before anything is loaded. */
   readonly report?: (line: string) => void;
 }

@@ -27,6 +27,9 @@ export interface MemoryRequest {
   readonly adapter?: { readonly rank: number; readonly targetModules: readonly LinearName[] };
 }
 
+/** What a decoder is loaded for; the checkpoint and the active backend say the rest of a {@link MemoryRequest}. */
+export type DecoderUse = Omit<MemoryRequest, "config" | "weights" | "backend">;
+
 /** Bytes of device memory by purpose. */
 export interface MemoryPlan {
   /** Frozen weights. */
@@ -57,12 +60,16 @@ interface Multiples {
   readonly logits: number;
 }
 
+/** How a backend computes a layer: WASM's kernels, WebGPU's shaders, or composed of tfjs's ops. */
+type Kernels = "wasm" | "webgpu" | "composed";
+
 /**
- * Counted on the peak of real passes with tfjs 4.22, by varying one width at a time. WASM's fused kernels keep few
- * intermediates; elsewhere ops are composed and tfjs keeps the gradient of every one until the backward pass ends.
+ * Counted on the peak of real passes with tfjs 4.22, by varying one width at a time. Fused kernels keep few
+ * intermediates; where ops are composed, tfjs keeps the gradient of every one until the backward pass ends.
  */
-const TRAINING: Readonly<Record<"fused" | "composed", Multiples>> = {
-  fused: { hidden: 15.8, feedForward: 6.2, query: 5.2, keyValue: 5.1, scores: 1, rank: 8, logits: 3 },
+const TRAINING: Readonly<Record<Kernels, Multiples>> = {
+  wasm: { hidden: 15.8, feedForward: 6.2, query: 5.2, keyValue: 5.1, scores: 1, rank: 8, logits: 3 },
+  webgpu: { hidden: 15.8, feedForward: 6.2, query: 8, keyValue: 5.8, scores: 1.4, rank: 10, logits: 9 },
   composed: {
     hidden: 25.8,
     feedForward: 12.2,
@@ -73,10 +80,15 @@ const TRAINING: Readonly<Record<"fused" | "composed", Multiples>> = {
     logits: 9,
   },
 };
-const INFERENCE: Readonly<Record<"fused" | "composed", Multiples>> = {
-  fused: { hidden: 4, feedForward: 3, query: 3, keyValue: 3, scores: 0, rank: 1, logits: 2 },
+const INFERENCE: Readonly<Record<Kernels, Multiples>> = {
+  wasm: { hidden: 4, feedForward: 3, query: 3, keyValue: 3, scores: 0, rank: 1, logits: 2 },
+  webgpu: { hidden: 10, feedForward: 3.8, query: 8, keyValue: 5, scores: 1.9, rank: 1, logits: 2 },
   composed: { hidden: 10, feedForward: 5.1, query: 5.4, keyValue: 8, scores: 5.2, rank: 1, logits: 2 },
 };
+
+function kernelsOf(backend: BackendName): Kernels {
+  return backend === "cpu" ? "composed" : backend;
+}
 
 /** A recomputed layer at its peak, over a kept one: parts of its first run are still being freed. */
 const RECOMPUTED_LAYER = 1.3;
@@ -92,8 +104,7 @@ export function planMemory(request: MemoryRequest): MemoryPlan {
   const wholeLayers = training && request.recompute !== true;
   const shapes = linearShapes(config);
   const tokenRows = batch * tokens;
-  const kernels = request.backend === "wasm" ? "fused" : "composed";
-  const multiples = (training ? TRAINING : INFERENCE)[kernels];
+  const multiples = (training ? TRAINING : INFERENCE)[kernelsOf(request.backend)];
   const keyValueWidth = config.kvHeads * config.headDim;
   const perLayer = multiples.hidden * config.hiddenSize + multiples.feedForward * config.intermediateSize +
     multiples.query * config.heads * config.headDim + multiples.keyValue * keyValueWidth +

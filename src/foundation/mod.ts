@@ -56,7 +56,8 @@ export {
 } from "./prompt_template.ts";
 export { IGNORED_LABEL, tokenCrossEntropy } from "./loss.ts";
 export { readPriorityTexts } from "./priority_texts.ts";
-export { loadTokenizer, type TextTokenizer } from "./tokenizer.ts";
+export { checkTokenizer, loadTokenizer, type TextTokenizer, tokenizerFiles } from "./tokenizer.ts";
+export type { TokenizerFiles } from "./gguf_tokenizer.ts";
 export {
   DEFAULT_PRETRAIN,
   pretrainDecoder,
@@ -76,6 +77,7 @@ export type { SafetensorsDtype, StoredTensor, TensorArchive } from "../formats/s
 export { EMBEDDED_MODEL_FOLDER, type EmbeddingTable, embeddingTable } from "./embedding_table.ts";
 export {
   checkMemory,
+  type DecoderUse,
   describeMemory,
   type MemoryPlan,
   type MemoryRequest,

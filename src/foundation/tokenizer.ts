@@ -1,4 +1,5 @@
 import { Tokenizer } from "@huggingface/tokenizers";
+import type { DecoderConfig } from "./config.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { isGguf } from "./checkpoint.ts";
 import { ggufTokenizer, type TokenizerFiles } from "./gguf_tokenizer.ts";
@@ -12,6 +13,8 @@ export interface TextTokenizer {
   decode(ids: readonly number[]): string;
   /** Id of a token by its exact spelling in the vocabulary. */
   tokenId(token: string): number | undefined;
+  /** Ids of the vocabulary, special tokens added to it not counted: the largest is smaller than this. */
+  readonly vocabSize: number;
   /** Id that starts a sequence, where the tokenizer names one. */
   readonly bosId: number | undefined;
   /** Id that ends a sequence, where the tokenizer names one. */
@@ -28,7 +31,7 @@ export interface TextTokenizer {
  * @throws FedKimError `FormatError` when a file is missing or malformed
  */
 export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
-  const { definition, settings } = await readFiles(folder);
+  const { definition, settings } = await tokenizerFiles(folder);
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(definition, settings);
@@ -42,7 +45,31 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   return wrapTokenizer(tokenizer, settings);
 }
 
-async function readFiles(path: string): Promise<TokenizerFiles> {
+/**
+ * Checks that a tokenizer can belong to a decoder: every id of its vocabulary has a row of the embedding.
+ *
+ * @param tokenizer the tokenizer
+ * @param config the decoder
+ * @param folder where both are from, for the message
+ * @throws FedKimError `ModelError` when it makes ids that the decoder does not have
+ */
+export function checkTokenizer(tokenizer: TextTokenizer, config: DecoderConfig, folder: string): void {
+  if (tokenizer.vocabSize <= config.vocabSize) return;
+  throw new FedKimError("ModelError", `The tokenizer of ${folder} belongs to another model.`, {
+    found: `a vocabulary of ${tokenizer.vocabSize} tokens, an embedding of ${config.vocabSize} rows`,
+    needed: "a row for every token",
+    remedy: "copy config.json, the weights and tokenizer.json from the same model",
+  });
+}
+
+/**
+ * A tokenizer's files as JSON; of a `.gguf` file, what they would be.
+ *
+ * @param path a Hugging Face model folder, or a `.gguf` file
+ * @returns both files; empty settings where there are none
+ * @throws FedKimError `FormatError` when a file is missing or malformed
+ */
+export async function tokenizerFiles(path: string): Promise<TokenizerFiles> {
   if (isGguf(path)) return await ggufTokenizer(path);
   return {
     definition: await readJsonFile(`${path}/tokenizer.json`),
@@ -62,6 +89,7 @@ function wrapTokenizer(tokenizer: Tokenizer, settings: Record<string, unknown>):
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
     decode: (ids) => ids.length === 0 ? "" : tokenizer.decode([...ids], { skip_special_tokens: true }),
     tokenId: (token) => tokenizer.token_to_id(token),
+    vocabSize: [...tokenizer.get_vocab(false).values()].reduce((size, id) => Math.max(size, id + 1), 0),
     bosId: special("bos_token"),
     eosId: special("eos_token"),
     chatTemplate: typeof settings.chat_template === "string" ? settings.chat_template : undefined,

@@ -47,12 +47,18 @@ export function maxRelativeError(
  * in the input embeddings, and a greedy continuation.
  *
  * @param folder a checkpoint folder with `expected.safetensors`
+ * @param report receives the memory plan in one line before anything is loaded
  * @returns relative errors by quantity
  * @throws FedKimError `FormatError` or `ModelError` for files that cannot be used
  */
-export async function verifyDecoder(folder: string): Promise<Verification> {
+export async function verifyDecoder(
+  folder: string,
+  report: (line: string) => void = () => {},
+): Promise<Verification> {
   const archive = await openSafetensors(`${folder}/expected.safetensors`);
-  const decoder = await loadDecoder(folder);
+  const [batch, tokens] = entry(archive, "input_ids").shape;
+  const use = { batch, tokens, scoredTokens: tokens, training: true };
+  const decoder = await loadDecoder(folder, { use, report });
   try {
     return {
       maxRelativeError: await compareForward(decoder, archive),

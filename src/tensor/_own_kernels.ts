@@ -1,6 +1,6 @@
 import { tf } from "./_tf.ts";
 
-/** Names of the kernels that exist on the WASM backend only; other backends compose the same ops. */
+/** Names of our kernels; a backend that has not registered one composes the same ops. */
 export type OwnKernelName =
   | "FkRmsNorm"
   | "FkRmsNormGrad"
@@ -9,6 +9,8 @@ export type OwnKernelName =
   | "FkRotary"
   | "FkAttention"
   | "FkAttentionGrad"
+  | "FkAttentionSoftmax"
+  | "FkAttentionSoftmaxGrad"
   | "FkLowRankLinear"
   | "FkLowRankLinearGrad"
   | "FkCrossEntropy"
@@ -18,9 +20,15 @@ export type OwnKernelName =
   | "FkUnpackRows"
   | "FkSumOfSquares";
 
-/** True when the active backend has our kernels. */
-export function hasOwnKernels(): boolean {
-  return tf.getBackend() === "wasm";
+/**
+ * True when the active backend has a kernel of ours for this call.
+ *
+ * @param name the kernel
+ * @param quads whether the call's rows are whole vectors of four, which is all that WASM's kernels take
+ */
+export function hasOwnKernel(name: OwnKernelName, quads: boolean = true): boolean {
+  const backend = tf.getBackend();
+  return (quads || backend !== "wasm") && tf.getKernel(name, backend) != null;
 }
 
 /** Runs one of our kernels on the active backend. */

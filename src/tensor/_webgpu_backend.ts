@@ -16,7 +16,7 @@ export interface ShaderProgram {
 
 /** One uniform of a shader. */
 export interface ShaderUniform {
-  readonly type: "int32";
+  readonly type: "int32" | "float32";
   readonly data: readonly number[];
 }
 

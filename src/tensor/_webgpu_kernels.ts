@@ -7,6 +7,19 @@ import {
 } from "./_webgpu_frozen_kernels.ts";
 import { sizeOf, type WebGpuBackend, type WebGpuKernelCall } from "./_webgpu_backend.ts";
 import { denseOperand, runProduct } from "./_webgpu_matmul.ts";
+import {
+  attentionGradKernel,
+  attentionKernel,
+  attentionSoftmaxGradKernel,
+  attentionSoftmaxKernel,
+} from "./_webgpu_attention_kernels.ts";
+import {
+  rmsNormGradKernel,
+  rmsNormKernel,
+  rotaryKernel,
+  swigluGradKernel,
+  swigluKernel,
+} from "./_webgpu_row_kernels.ts";
 import { unpackRowsKernel } from "./_webgpu_unpack_rows.ts";
 
 /** Name under which tfjs's own product stays at hand: for other types, and for benchmarks to measure ours against. */
@@ -27,6 +40,15 @@ export function installWebGpuKernels(): void {
   tf.registerKernel({ kernelName: "AddN", backendName: "webgpu", kernelFunc: addInGroups(addN) });
   addKernel("FkPackedMatMul", frozenProductKernel);
   addKernel("FkUnpackRows", unpackRowsKernel);
+  addKernel("FkRmsNorm", rmsNormKernel);
+  addKernel("FkRmsNormGrad", rmsNormGradKernel);
+  addKernel("FkSwiglu", swigluKernel);
+  addKernel("FkSwigluGrad", swigluGradKernel);
+  addKernel("FkRotary", rotaryKernel);
+  addKernel("FkAttention", attentionKernel);
+  addKernel("FkAttentionGrad", attentionGradKernel);
+  addKernel("FkAttentionSoftmax", attentionSoftmaxKernel);
+  addKernel("FkAttentionSoftmaxGrad", attentionSoftmaxGradKernel);
   addKernel("FkLowRankLinear", lowRankLinearKernel);
   addKernel("FkLowRankLinearGrad", lowRankLinearGradKernel);
 }

@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel } from "./_own_kernels.ts";
 import { readFloat32 } from "./read.ts";
 import { tf } from "./_tf.ts";
 import { disposeAll } from "./scope.ts";
@@ -67,7 +67,7 @@ export class AdamW {
       tf.tidy(() => {
         const state = { variable, first: this.#first[index], second: this.#second[index] };
         const factor = gradientScale ?? tf.scalar(1);
-        const [next, first, second] = hasOwnKernels()
+        const [next, first, second] = hasOwnKernel("FkAdamW")
           ? this.#fused(state, gradients[index], factor, learningRate)
           : this.#composed(state, gradients[index].mul(factor), learningRate);
         variable.assign(next);

@@ -1,5 +1,7 @@
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { headSizes, keyHeads, queryHeads, queryRows } from "./_attention_heads.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
+import { tiledAttention } from "./_tiled_attention.ts";
 
 /** The layout of one attention call. */
 export interface AttentionLayout {
@@ -32,7 +34,22 @@ export function causalAttention(
   v: tf.Tensor2D,
   layout: AttentionLayout,
 ): tf.Tensor2D {
-  if (!hasOwnKernels()) return composed(q, k, v, layout);
+  if (hasOwnKernel("FkAttention") && suitsRows(q, k, layout)) return fused(q, k, v, layout);
+  return hasOwnKernel("FkAttentionSoftmax") ? tiledAttention(q, k, v, layout) : composed(q, k, v, layout);
+}
+
+/** Most queries that do without tiles, one workgroup for each: generation, and a top layer's last position. */
+const FEW_QUERIES = 4;
+
+/** On WebGPU, whether one workgroup for each query of each head is quick, and ends before adapters stop it. */
+function suitsRows(q: tf.Tensor2D, k: tf.Tensor2D, { batch, heads }: AttentionLayout): boolean {
+  if (tf.getBackend() !== "webgpu") return true;
+  const keys = k.shape[0] / batch;
+  const loops = Math.ceil(keys / 64) * (q.shape[1] / heads + 3);
+  return q.shape[0] / batch <= FEW_QUERIES && Math.max(loops, keys) < 60_000;
+}
+
+function fused(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layout: AttentionLayout): tf.Tensor2D {
   const { batch, heads, kvHeads, keyMask } = layout;
   const sizes = { batch, heads, kvHeads };
   const mask: Record<string, tf.Tensor> = keyMask === undefined ? {} : { keyMask };
@@ -50,21 +67,14 @@ export function causalAttention(
 
 function composed(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, layout: AttentionLayout): tf.Tensor2D {
   return tf.tidy(() => {
-    const { batch, heads, kvHeads } = layout;
-    const group = heads / kvHeads;
-    const headDim = q.shape[1] / heads;
-    const queries = q.shape[0] / batch;
-    const keys = k.shape[0] / batch;
-    const byHead = (x: tf.Tensor2D): tf.Tensor4D =>
-      x.reshape([batch, keys, kvHeads, headDim]).transpose([0, 2, 1, 3]) as tf.Tensor4D;
-    const grouped = q.reshape([batch, queries, kvHeads, group, headDim]).transpose([0, 2, 3, 1, 4])
-      .reshape([batch, kvHeads, group * queries, headDim]);
-    const scores = tf.matMul(grouped, byHead(k), false, true).mul(1 / Math.sqrt(headDim))
-      .reshape([batch, kvHeads * group, queries, keys]);
-    const probabilities = scores.add(attentionBias(queries, keys, layout)).softmax(3)
-      .reshape([batch, kvHeads, group * queries, keys]);
-    return tf.matMul(probabilities, byHead(v)).reshape([batch, kvHeads, group, queries, headDim])
-      .transpose([0, 3, 1, 2, 4]).reshape([batch * queries, heads * headDim]) as tf.Tensor2D;
+    const sizes = headSizes(q, k, layout);
+    const { batch, heads, queries, keys, headDim } = sizes;
+    const scores = tf.matMul(queryHeads(q, sizes), keyHeads(k, sizes), false, true).mul(
+      1 / Math.sqrt(headDim),
+    );
+    const probabilities = scores.reshape([batch, heads, queries, keys])
+      .add(attentionBias(queries, keys, layout)).softmax(3).reshape(scores.shape) as tf.Tensor4D;
+    return queryRows(tf.matMul(probabilities, keyHeads(v, sizes)), sizes);
   });
 }
 

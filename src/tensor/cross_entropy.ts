@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
 
 /**
@@ -9,7 +9,7 @@ import { tf } from "./_tf.ts";
  * @returns a scalar, in nats
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
-  if (!hasOwnKernels() || logits.shape[1] % 4 !== 0) return composed(logits, labels);
+  if (!hasOwnKernel("FkCrossEntropy", logits.shape[1] % 4 === 0)) return composed(logits, labels);
   const loss = withGradient(
     ([rows]) => {
       const [value, probabilities] = runOwnKernel("FkCrossEntropy", { logits: rows, labels });

@@ -1,5 +1,5 @@
 import { linear, type LinearWeight } from "./frozen_matrix.ts";
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { packedAttributes, packedInputs } from "./_packed_call.ts";
 import { PackedMatrix } from "./packed_matrix.ts";
 import { tf } from "./_tf.ts";
@@ -59,7 +59,7 @@ function fusedWeight(
   if (weight instanceof PackedMatrix) {
     return { inputs: packedInputs(weight), attributes: packedAttributes(weight) };
   }
-  if (!hasOwnKernels() && tf.getBackend() !== "webgpu") return undefined;
+  if (!hasOwnKernel("FkLowRankLinear")) return undefined;
   return { inputs: { weight }, attributes: {} };
 }
 

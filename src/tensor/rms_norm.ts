@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
 
 /**
@@ -10,7 +10,7 @@ import { tf } from "./_tf.ts";
  * @returns `[N, C]`
  */
 export function rmsNorm(x: tf.Tensor2D, gamma: tf.Tensor, epsilon: number): tf.Tensor2D {
-  if (!hasOwnKernels() || x.shape[1] % 4 !== 0) return composed(x, gamma, epsilon);
+  if (!hasOwnKernel("FkRmsNorm", x.shape[1] % 4 === 0)) return composed(x, gamma, epsilon);
   const trained = gamma instanceof tf.Variable;
   const normalise = withGradient(
     ([input, gain = gamma]) => {

@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
 
 /** Cosine and sine tables of rotary positions, `[P, headDim / 2]` each; row p belongs to token p of the layout. */
@@ -19,7 +19,7 @@ export interface RotaryTable {
  * @returns the same shape
  */
 export function rotary(x: tf.Tensor2D, table: RotaryTable, heads: number): tf.Tensor2D {
-  if (!hasOwnKernels() || table.cos.shape[1] % 4 !== 0) return composed(x, table, heads);
+  if (!hasOwnKernel("FkRotary", table.cos.shape[1] % 4 === 0)) return composed(x, table, heads);
   const turn = (input: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, sign: 1 | -1): tf.Tensor =>
     runOwnKernel("FkRotary", { x: input, cos, sin }, { heads, sign })[0];
   // A rotation's transpose is its inverse: the gradient turns back.

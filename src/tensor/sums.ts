@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
 
 /** Row length of the first stage: short enough that naive float32 accumulation stays exact to about 1e-6. */
@@ -34,7 +34,9 @@ export function globalNorm(tensors: readonly tf.Tensor[]): tf.Scalar {
   return tf.tidy(() => {
     if (tensors.length === 0) return tf.scalar(0);
     const squares = tensors.map((tensor) =>
-      hasOwnKernels() ? runOwnKernel("FkSumOfSquares", { x: tensor })[0] : accurateSum(tensor.square())
+      hasOwnKernel("FkSumOfSquares")
+        ? runOwnKernel("FkSumOfSquares", { x: tensor })[0]
+        : accurateSum(tensor.square())
     );
     return tf.addN(squares).sqrt() as tf.Scalar;
   });

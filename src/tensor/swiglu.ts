@@ -1,4 +1,4 @@
-import { hasOwnKernels, runOwnKernel, withGradient } from "./_own_kernels.ts";
+import { hasOwnKernel, runOwnKernel, withGradient } from "./_own_kernels.ts";
 import { tf } from "./_tf.ts";
 
 /**
@@ -9,7 +9,7 @@ import { tf } from "./_tf.ts";
  * @returns `[N, F]`
  */
 export function swiglu(gate: tf.Tensor2D, up: tf.Tensor2D): tf.Tensor2D {
-  if (!hasOwnKernels() || gate.size % 4 !== 0) {
+  if (!hasOwnKernel("FkSwiglu", gate.size % 4 === 0)) {
     return tf.tidy(() => gate.mul(gate.sigmoid()).mul(up) as tf.Tensor2D);
   }
   const unit = withGradient(

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { dequantise } from "../../src/formats/_ggml_blocks.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
 import { type GgmlType, openGguf, readGgufTensor } from "../../src/formats/gguf.ts";
-import { inspectCheckpoint, loadDecoder, loadTokenizer, openCheckpoint } from "../../src/foundation/mod.ts";
+import { encodeTextTable, readTextTable, tokenEmbedding } from "../../src/federation/text_table.ts";
+import {
+  embeddingTable,
+  inspectCheckpoint,
+  loadDecoder,
+  loadTokenizer,
+  openCheckpoint,
+} from "../../src/foundation/mod.ts";
 import { selectBackend, tf } from "../../src/tensor/mod.ts";
 import { encodeGguf, folderToGguf, type GgufPart, ggufTensors, type Metadata } from "./_gguf_writer.ts";
 import { writeTinyModel } from "./_tiny_model.ts";
@@ -190,6 +197,12 @@ Deno.test("a Llama checkpoint and its GGUF file are the same decoder and tokeniz
     assert.equal(after.bosId, before.bosId);
     assert.equal(after.eosId, before.eosId);
     assert.equal((await inspectCheckpoint(file)).parameterCount, a.parameterCount);
+    // Sites read texts by a table that carries the tokenizer: a GGUF file's serves as well as a folder's.
+    const table = await embeddingTable(b);
+    const artefact = `${source}/table.safetensors`;
+    await Deno.writeFile(artefact, await encodeTextTable(file, table));
+    const expected = tokenEmbedding(before, table.values, table.hiddenSize).embed(" yes, in shock");
+    assert.deepEqual((await readTextTable(artefact)).embed(" yes, in shock"), expected);
     a.dispose();
     b.dispose();
     await Deno.remove(source, { recursive: true });
