@@ -1,4 +1,5 @@
-import { basename } from "node:path";
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
 import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
 import { runMissing } from "./_kept_jobs.ts";
 import type { PaperOptions } from "./_options.ts";
@@ -12,14 +13,21 @@ import { federationFolder } from "./_world.ts";
 export interface FrozenJob extends Job {
   readonly folder: string;
   readonly foundationModel: string;
+  /** SHA-256 of its weights: jobs that were kept count for this model alone. */
+  readonly foundationHash: string;
 }
 
 /** Runs the frozen grid on all workers and writes the page. */
 export async function runFrozen(options: PaperOptions): Promise<void> {
   const folder = federationFolder();
   const begun = performance.now();
+  const weights = await Deno.readFile(join(EMBEDDED_MODEL_FOLDER, "model.safetensors"));
+  const foundation = {
+    foundationModel: EMBEDDED_MODEL_FOLDER,
+    foundationHash: createHash("sha256").update(weights).digest("hex"),
+  };
   const jobs: FrozenJob[] = (options.quick ? quickGrid() : grid(options.seeds))
-    .map((job) => ({ ...job, folder, foundationModel: EMBEDDED_MODEL_FOLDER }));
+    .map((job) => ({ ...job, folder, ...foundation }));
   const results = await runMissing<FrozenJob, JobResult>(jobs, {
     worker: new URL("./_frozen_worker.ts", import.meta.url),
     size: options.workers,

@@ -1,5 +1,6 @@
 import {
   loadFederationPart,
+  type LocalWeights,
   prepareFeatures,
   readFederation,
   type TaskManifest,
@@ -8,12 +9,14 @@ import { selectBackend } from "../../src/tensor/mod.ts";
 import { federate } from "./_federate.ts";
 import { judge } from "./_judge.ts";
 import type { JobResult } from "./_outcome.ts";
-import type { Job } from "./_settings.ts";
+import { type Job, settingName } from "./_settings.ts";
 import { makeStart, type Start } from "./_start.ts";
 import { answerJobs } from "./_worker_side.ts";
 import { openWorld, type World } from "./_world.ts";
 
 const starts = new Map<string, Promise<Start>>();
+/** Other methods on the same encoders come as later jobs. */
+const federations = new Map<string, Promise<LocalWeights>>();
 let world: Promise<World> | undefined;
 
 /** One frozen federation with all its injections, judged on the test part. */
@@ -27,7 +30,9 @@ async function runJob(
   const key = `${job.seed} ${untrained}`;
   if (!starts.has(key)) starts.set(key, makeStart(opened, { seed: job.seed, untrained }));
   const start = await starts.get(key)!;
-  const weights = await federate(start, job.setting, job.seed);
+  const federation = `${job.seed} ${settingName(job.setting)}`;
+  if (!federations.has(federation)) federations.set(federation, federate(start, job.setting, job.seed));
+  const weights = await federations.get(federation)!;
   const data = await loadFederationPart((await readFederation(job.folder)).test);
   const features = prepareFeatures(start.spec, start.base, data, start.text);
   const wanted = ({ modalities }: TaskManifest): boolean => job.questions || !modalities.includes("question");

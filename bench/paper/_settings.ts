@@ -58,15 +58,20 @@ const EPSILONS: readonly Epsilon[] = ["8", "infinity", "2"];
 export function grid(seeds: number): Job[] {
   const tier = (parts: readonly Omit<Job, "seed">[]): Job[] =>
     Array.from({ length: seeds }, (_, index) => parts.map((part) => ({ ...part, seed: index + 1 }))).flat();
-  const federations = (backbone: Backbone, methods: readonly Method[], questions: boolean) =>
-    EPSILONS.map((epsilon) => ({ setting: { backbone, epsilon }, methods, questions }));
+  const federations = (backbone: Backbone, methods: readonly Method[], asked: readonly Epsilon[] = []) =>
+    EPSILONS.map((epsilon) => ({
+      setting: { backbone, epsilon },
+      methods,
+      questions: asked.includes(epsilon),
+    }));
   return [
     ...tier([
       ...NO_PRIVATE_DATA.map((setting) => ({ setting, methods: [FEDKIM], questions: true })),
-      ...federations("distributed", METHODS, true),
+      ...federations("distributed", [FEDKIM], ["8"]),
     ]),
-    ...tier([...federations("fedavg", METHODS, false), ...federations("fedprox", METHODS, false)]),
-    ...tier(federations("distributed", ABLATIONS, false)),
+    ...tier(federations("distributed", METHODS.filter((method) => method !== FEDKIM), ["8"])),
+    ...tier([...federations("fedavg", METHODS), ...federations("fedprox", METHODS)]),
+    ...tier(federations("distributed", ABLATIONS)),
   ];
 }
 

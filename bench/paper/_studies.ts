@@ -27,10 +27,11 @@ export const STUDIES: readonly Study[] = [
     question: "How much of the federated heads' knowledge arrives, and what brings it over?",
     setting: AT_8,
     variants: [
-      { name: "labels alone, tasks as large as they are", config: {} },
+      fedkim("labels alone", { distillation: 0 }),
+      fedkim("teacher as it is", { teacherSpread: 0, teacherMixing: 0 }),
+      fedkim("teacher spread", { teacherMixing: 0 }),
       FEDKIM,
-      fedkim("learning rate 0.002", { learningRate: 2e-3 }),
-      fedkim("label and teacher (0.8)", { distillation: 0.8 }),
+      fedkim("learning rate 0.003", { learningRate: 3e-3 }),
     ],
   },
   {
@@ -38,13 +39,9 @@ export const STUDIES: readonly Study[] = [
     question: "With the teacher alone: how should tasks be mixed, and steps be cut?",
     setting: AT_8,
     variants: [
-      fedkim("tasks as large as they are", {
-        distillation: 1,
-        mixing: { kind: "proportional" },
-        learningRate: 2e-3,
-      }),
-      fedkim("tasks alike", { distillation: 1, learningRate: 2e-3 }),
-      fedkim("tasks alike, batches of 16", { distillation: 1, learningRate: 2e-3, batchSize: 16 }),
+      fedkim("tasks as large as they are", { mixing: { kind: "proportional" } }),
+      fedkim("tasks alike", {}),
+      fedkim("tasks alike, batches of 32", { batchSize: 32 }),
     ],
   },
   {

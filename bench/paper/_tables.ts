@@ -22,8 +22,11 @@ export interface Results {
 
 /** Joins what the workers handed back. */
 export function joinResults(results: readonly JobResult[]): Results {
+  // Jobs on the same encoders each judge the local heads.
+  const keyOf = ({ setting, method, seed }: Cell): string => JSON.stringify([setting, method, seed]);
+  const cells = new Map(results.flatMap((result) => result.cells.map((cell) => [keyOf(cell), cell])));
   return {
-    cells: results.flatMap(({ cells }) => cells),
+    cells: [...cells.values()],
     truth: Object.assign({}, ...results.map(({ truth }) => truth)),
   };
 }

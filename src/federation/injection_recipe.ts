@@ -9,6 +9,9 @@ import type { InjectionConfig } from "../m3oe/mod.ts";
 export const INJECTION_RECIPE: Partial<InjectionConfig> = {
   distillation: 1,
   mixing: { kind: "uniform" },
+  teacherSpread: 1.5,
+  teacherMixing: 0.25,
   epochs: 4,
-  learningRate: 3e-3,
+  batchSize: 16,
+  learningRate: 2e-3,
 };

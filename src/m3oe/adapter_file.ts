@@ -49,6 +49,8 @@ const configSchema = z.object({
   }),
   answerLoss: z.enum(["vocabulary", "answers"]),
   distillation: z.number().min(0).max(1).default(DEFAULT_INJECTION.distillation),
+  teacherSpread: z.number().nonnegative().default(DEFAULT_INJECTION.teacherSpread),
+  teacherMixing: z.number().nonnegative().default(DEFAULT_INJECTION.teacherMixing),
   mixing: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("proportional") }),
     z.object({ kind: z.literal("uniform") }),

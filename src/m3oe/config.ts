@@ -58,6 +58,17 @@ export interface InjectionConfig {
    * lambda teacher (Hinton et al. 2015); not part of the paper.
    */
   readonly distillation: number;
+  /**
+   * Standard deviation that the teachers' logits of each task are brought to, around a mean of 0, before they become
+   * targets; 0 leaves them as they are. Not part of the paper.
+   */
+  readonly teacherSpread: number;
+  /**
+   * Taught samples are replaced by random points of the lines through pairs of them, up to so many of their distances
+   * beyond either, where the teacher's answer is known because it is linear; 0 for the samples themselves. Not used on
+   * the input of encoders that are trained. Not part of the paper.
+   */
+  readonly teacherMixing: number;
   /** How often each task is drawn. */
   readonly mixing: TaskMixing;
   /** Passes over the samples. */
@@ -105,6 +116,8 @@ export const DEFAULT_INJECTION: InjectionConfig = {
   prompt: { prefix: "human :", suffix: "assistant : answer :", tags: {}, maxTextTokens: 48 },
   answerLoss: "answers",
   distillation: 0,
+  teacherSpread: 0,
+  teacherMixing: 0,
   mixing: { kind: "proportional" },
   epochs: 4,
   batchSize: 32,

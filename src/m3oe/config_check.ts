@@ -34,6 +34,8 @@ const RULES: Readonly<Record<NumberField, NumberRule>> = {
   weightDecay: NOT_NEGATIVE,
   tokenNoise: NOT_NEGATIVE,
   loadBalance: NOT_NEGATIVE,
+  teacherSpread: NOT_NEGATIVE,
+  teacherMixing: NOT_NEGATIVE,
   gateEntropy: FINITE,
   warmup: SHARE,
   distillation: PROBABILITY,

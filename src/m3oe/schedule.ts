@@ -29,12 +29,13 @@ export function planEpochs(
 }
 
 /** What a step draws random numbers for; each purpose has its own stream. */
-export type StepPurpose = "token_noise" | "lora_dropout" | "expert_dropout";
+export type StepPurpose = "token_noise" | "lora_dropout" | "expert_dropout" | "teacher_mixing";
 
 const STREAMS: Readonly<Record<StepPurpose, number>> = {
   token_noise: 2,
   lora_dropout: 3,
   expert_dropout: 4,
+  teacher_mixing: 5,
 };
 
 /**

@@ -10,6 +10,7 @@ import { InjectionOptimizer } from "./optimizer.ts";
 import { initParameters, type NamedVariable } from "./parameters.ts";
 import type { InjectionSample, TaskText } from "./samples.ts";
 import { planEpochs, rateFactor, type Schedule } from "./schedule.ts";
+import { spreadTeachers } from "./teacher_spread.ts";
 import { checkEncoders, type TokenEncoder } from "./token_encoder.ts";
 import { tokenStatistics } from "./token_statistics.ts";
 import {
@@ -123,7 +124,7 @@ class TrainingRun {
   #best: BestEpoch = { loss: Infinity, epoch: 0, values: new Map() };
 
   constructor(model: InjectedModel, options: TrainInjectionOptions) {
-    const samples = model.encode(options.samples);
+    const samples = spreadTeachers(model.encode(options.samples), model.config.teacherSpread);
     this.#model = model;
     this.#options = options;
     this.#validation = model.encode(options.validation);

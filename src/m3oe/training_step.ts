@@ -6,6 +6,7 @@ import type { InjectedModel } from "./injected_model.ts";
 import type { InjectionOptimizer } from "./optimizer.ts";
 import type { TaskText } from "./samples.ts";
 import { stepRandom } from "./schedule.ts";
+import { mixTaught } from "./teacher_mixing.ts";
 
 /** Where in the run a step stands. */
 export interface StepPosition {
@@ -76,7 +77,11 @@ export async function stepGradients(
   const { named } = model.parameters;
   const variables = named.map(({ variable }) => variable);
   const names = new Map(named.map(({ name, variable }) => [variable.name, name]));
-  const parts = partsOf(batch, model.config.accumulation);
+  const { accumulation, teacherMixing } = model.config;
+  // A head is linear in an encoder's tokens, not in its input.
+  const reach = model.parameters.encoders.size === 0 ? teacherMixing : 0;
+  const mixed = mixTaught(batch, reach, stepRandom(seed, "teacher_mixing", step));
+  const parts = partsOf(mixed, accumulation);
   const total = answerTokensOf(batch);
   const tokenNoise = stepRandom(seed, "token_noise", step);
   const loraDropout = stepRandom(seed, "lora_dropout", step);

@@ -126,6 +126,8 @@ const EVERY_OPTION: Partial<InjectionConfig> = {
   gateTemperature: 0.5,
   gateTexts: "task_only",
   distillation: 0.4,
+  teacherSpread: 1.2,
+  teacherMixing: 0.25,
   answerLoss: "vocabulary",
   decay: "linear",
   learningRate: 5e-4,

@@ -12,6 +12,8 @@ const NEW_SETTINGS = [
   "gateEntropy",
   "expertDropout",
   "distillation",
+  "teacherSpread",
+  "teacherMixing",
   "mixing",
   "accumulation",
   "encoderRate",

@@ -120,7 +120,7 @@ Deno.test("labels, teachers and tokens that do not fit are refused", async () =>
 Deno.test("every number of the configuration that cannot work is refused by name", async () => {
   await withToyBase(({ decoder }) => {
     const numbers = Object.entries(DEFAULT_INJECTION).filter(([, value]) => typeof value === "number");
-    assert.equal(numbers.length, 19);
+    assert.equal(numbers.length, 21);
     for (const [name] of numbers) {
       for (const value of [NaN, Infinity, ...(name === "gateEntropy" ? [] : [-1])]) {
         assert.throws(

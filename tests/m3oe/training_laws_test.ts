@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { expertAdapter } from "../../src/m3oe/mod.ts";
 import type { InjectedModel, InjectionConfig, InjectionSample } from "../../src/m3oe/mod.ts";
 import { dropoutAdapter, dropoutMask } from "../../src/m3oe/lora_dropout.ts";
+import { spreadTeachers } from "../../src/m3oe/teacher_spread.ts";
 import { stepGradients } from "../../src/m3oe/training_step.ts";
 import { decoderForward } from "../../src/foundation/mod.ts";
 import { disposeAll, readFloat32, readScalar, selectBackend, tf } from "../../src/tensor/mod.ts";
@@ -225,5 +226,29 @@ Deno.test("with distillation 1 and the labels as teachers nothing changes; a tea
       assert.ok(await size(vague) < 0.7 * await size(plain), answerLoss);
       for (const { model } of [plain, taught, vague]) model.dispose();
     }
+  });
+});
+
+Deno.test("teacherSpread keeps a teacher's order, and centres an unbalanced or saturated one", async () => {
+  await withToyBase(async (base) => {
+    const samples = toySamples(96, 1);
+    const { model } = await trainToy(base, { epochs: 1 }, { samples });
+    // A rare finding: hardly any probability, but a clear order; the surest are beyond float64's last digit.
+    const rare = samples.map((sample, i) => ({ ...sample, teacher: [1e-9, 1e-6, 1e-3, 1][i % 4] }));
+    const encoded = model.encode(rare);
+    const spread = spreadTeachers(encoded, 2).map(({ teacher }) => teacher!);
+    assert.equal(spreadTeachers(encoded, 0), encoded);
+    for (const group of Map.groupBy(spread.keys(), (i) => rare[i].task).values()) {
+      const logits = [...group].map((i) => Math.log(spread[i] / (1 - spread[i])));
+      const mean = logits.reduce((sum, z) => sum + z / logits.length, 0);
+      const variance = logits.reduce((sum, z) => sum + (z - mean) ** 2 / logits.length, 0);
+      assert.ok(Math.abs(mean) < 1e-9 && Math.abs(variance - 4) < 1e-9);
+      for (const a of group) {
+        for (const b of group) assert.equal(spread[a] < spread[b], rare[a].teacher < rare[b].teacher);
+      }
+    }
+    const constant = model.encode(samples.map((sample) => ({ ...sample, teacher: 0.2 })));
+    assert.ok(spreadTeachers(constant, 2).every(({ teacher }) => Math.abs(teacher! - 0.5) < 1e-9));
+    model.dispose();
   });
 });

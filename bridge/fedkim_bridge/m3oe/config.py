@@ -47,6 +47,8 @@ class InjectionConfig:
     prompt: PromptForm = field(default_factory=PromptForm)
     answerLoss: str = "answers"  # noqa: N815
     distillation: float = 0
+    teacherSpread: float = 0  # noqa: N815
+    teacherMixing: float = 0  # noqa: N815
     mixing: Mapping[str, Any] = field(default_factory=lambda: {"kind": "proportional"})
     epochs: int = 4
     batchSize: int = 32  # noqa: N815
@@ -96,8 +98,11 @@ class ExpertShape:
 FEDERATION_RECIPE: Mapping[str, Any] = {
     "distillation": 1,
     "mixing": {"kind": "uniform"},
+    "teacherSpread": 1.5,
+    "teacherMixing": 0.25,
     "epochs": 4,
-    "learningRate": 3e-3,
+    "batchSize": 16,
+    "learningRate": 2e-3,
 }
 
 
@@ -178,7 +183,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
         _positive,
         "a positive number",
     ),
-    (("weightDecay", "tokenNoise", "loadBalance"), _not_negative, "0 or a positive number"),
+    (("weightDecay", "tokenNoise", "loadBalance", "teacherSpread", "teacherMixing"), _not_negative, "0 or a positive number"),
     (("warmup", "loraDropout", "expertDropout"), _share, "at least 0 and below 1"),
     (("distillation",), _probability, "a number from 0 to 1"),
     (("gateEntropy",), math.isfinite, "a finite number"),

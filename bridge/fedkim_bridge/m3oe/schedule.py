@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 #: Samples are sorted by length within windows of so many batches: little padding, and still a random order.
 WINDOW = 8
 #: Each purpose of random numbers in a step has its own stream.
-STREAMS = {"token_noise": 2, "lora_dropout": 3, "expert_dropout": 4}
+STREAMS = {"token_noise": 2, "lora_dropout": 3, "expert_dropout": 4, "teacher_mixing": 5}
 
 
 def plan_epochs(samples: Sequence[EncodedSample], config: InjectionConfig, seed: int) -> list[list[Batch]]:

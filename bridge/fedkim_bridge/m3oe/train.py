@@ -16,6 +16,8 @@ from .prompt import PromptBatch, PromptIds, make_slots, prompt_batch
 from .samples import EncodedSample
 from .schedule import Batch, equal_length_batches, plan_epochs, rate_factor, step_random
 from .seeded_random import SeededRandom
+from .teacher_mixing import mix_taught
+from .teacher_spread import spread_teachers
 
 #: Samples per batch at inference.
 INFERENCE_BATCH = 64
@@ -59,7 +61,7 @@ class Trainer:
         config = self._config
         if not samples:
             raise BridgeError("ConfigError", "There is nothing to train on.", needed="at least one public sample")
-        epochs = plan_epochs(samples, config, seed)
+        epochs = plan_epochs(spread_teachers(samples, config.teacherSpread), config, seed)
         steps = sum(map(len, epochs))
         selecting = config.selection == "validation_loss" and len(validation) > 0
         best, best_epoch, kept = float("inf"), 0, None
@@ -107,6 +109,7 @@ class Trainer:
         kept = self._kept_experts(step_random(seed, "expert_dropout", step)) if config.expertDropout > 0 else None
         size = -(-len(batch) // config.accumulation)
         weight = engine.processes / _answer_tokens(batch)
+        batch = mix_taught(batch, config.teacherMixing, step_random(seed, "teacher_mixing", step))
         regularised = config.loadBalance > 0 or config.gateEntropy != 0
         total = torch.zeros((), device=engine.accelerator.device)
         engine.start_step(rate)
