@@ -7,6 +7,7 @@
 const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<void>>> = {
   demo: async () => (await import("./demo/mod.ts")).runDemoBench(),
   dp: async () => (await import("./dp/mod.ts")).runDpBench(),
+  federation: async (flags) => (await import("./federation/mod.ts")).runFederationBench(flags),
   foundation: async () => (await import("./foundation/mod.ts")).runFoundationBench(),
   local: async () => (await import("./local/mod.ts")).runLocalBench(),
   m3oe: async () => (await import("./m3oe/mod.ts")).runM3oeBench(),
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<voi
 };
 
 const LONG_BENCHES: typeof BENCHES = {
+  federation: async () => (await import("./federation/mod.ts")).runLongFederationBench(),
   secure_agg: async () => (await import("./secure_agg/mod.ts")).runLongSecureAggBench(),
   tensor: async (flags) => (await import("./tensor/mod.ts")).runLongTensorBench(flags),
 };

@@ -1,10 +1,10 @@
 /** Verbs about members: who takes part, as what, and what a site allows. @module */
 import { merge, object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { optional, withDefault } from "@optique/core/modifiers";
+import { multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
-import { file, folder, json } from "./_args_shared.ts";
+import { connection, file, folder, json } from "./_args_shared.ts";
 
 export const enroll = command(
   "enroll",
@@ -43,6 +43,7 @@ export const enroll = command(
         false,
       ),
     }),
+    connection,
     json,
   ),
   {
@@ -60,12 +61,21 @@ export const dashboard = command(
       state: option("--state", folder("DIR"), {
         description: message`State folder of a site, an operator or an auditor.`,
       }),
+      shareLedger: withDefault(
+        flag("--share-ledger", {
+          description:
+            message`Tell operators and auditors first what this site's ledger says (budgets, what is spent, nothing of records).`,
+        }),
+        false,
+      ),
     }),
+    connection,
     json,
   ),
   {
     brief: message`Print a one-time link to the aggregator's dashboard.`,
-    description: message`Example: fedkim dashboard --state operator`,
+    description:
+      message`Examples: fedkim dashboard --state operator; fedkim dashboard --state site --share-ledger`,
   },
 );
 
@@ -78,7 +88,11 @@ export const policy = command(
       epsilon: optional(
         option("--epsilon", float({ min: 0 }), { description: message`Largest epsilon of any unit.` }),
       ),
-      delta: optional(option("--delta", float({ min: 0, max: 1 }))),
+      delta: optional(
+        option("--delta", float({ min: 0, max: 1 }), {
+          description: message`Probability that the epsilon does not cover (default 1e-5).`,
+        }),
+      ),
       minimumSites: optional(option("--minimum-sites", integer({ min: 3 }), {
         description: message`Smallest cohort whose sum may be revealed.`,
       })),
@@ -89,11 +103,43 @@ export const policy = command(
       tasks: optional(
         option("--tasks", string({ metavar: "A,B" }), { description: message`Allowed tasks, or all.` }),
       ),
+      evaluationEpsilon: optional(option("--evaluation-epsilon", float({ min: 0 }), {
+        description:
+          message`Allow evaluations on held-out patients, up to this epsilon of any of them; without it none is allowed.`,
+      })),
+      evaluationMinimum: optional(option("--evaluation-minimum", integer({ min: 1 }), {
+        description: message`Smallest noisy count of a group whose evaluation may be reported (default 20).`,
+      })),
     }),
     json,
   ),
   {
     brief: message`Write and sign a site's policy, or show it.`,
     description: message`Example: fedkim policy --state site --epsilon 8 --delta 1e-5 --minimum-sites 3`,
+  },
+);
+
+export const withdraw = command(
+  "withdraw",
+  merge(
+    object({
+      verb: constant("withdraw"),
+      state: option("--state", folder("DIR"), { description: message`State folder of the site.` }),
+      patient: multiple(option("--patient", string({ metavar: "ID" }), {
+        description: message`Identifier of a patient who has withdrawn; may be repeated.`,
+      })),
+      list: optional(option("--list", file("FILE"), {
+        description:
+          message`Text file with one identifier a line, which keeps them out of the shell's history.`,
+      })),
+      data: optional(option("--data", folder("DIR"), {
+        description: message`Folder of the site's datasets: refuse identifiers that do not occur there.`,
+      })),
+    }),
+    json,
+  ),
+  {
+    brief: message`Write down that patients have withdrawn: no later step uses their records.`,
+    description: message`Example: fedkim withdraw --state site --list withdrawn.txt --data /srv/fedkim/data`,
   },
 );

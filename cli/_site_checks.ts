@@ -59,11 +59,12 @@ export async function askAggregator(url: string, outbound: OutboundConfig = {}):
 
 /**
  * Asks an aggregator whether it is there, and compares the clocks.
+ * @param outbound how it is reached; the platform's own way by default
  * @returns the difference of the clocks, milliseconds
  * @throws FedKimError `NetworkError` without an answer, `AuthenticationError` where signatures could not hold
  */
-export async function aggregatorSkew(url: string): Promise<number> {
-  const { status, skewMs } = await askAggregator(url);
+export async function aggregatorSkew(url: string, outbound: OutboundConfig = {}): Promise<number> {
+  const { status, skewMs } = await askAggregator(url, outbound);
   if (status < 200 || status > 299) {
     throw new FedKimError("NetworkError", "This address is not that of an aggregator that works.", {
       found: `${url}/healthz answers ${status}`,

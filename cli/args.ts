@@ -13,7 +13,7 @@ import { run } from "@optique/run";
 import { path } from "@optique/run/valueparser";
 import { ERROR_EXIT_STATUS } from "../src/formats/errors.ts";
 import { VERSION } from "../src/formats/version.ts";
-import { dashboard, enroll, policy } from "./_args_members.ts";
+import { dashboard, enroll, policy, withdraw } from "./_args_members.ts";
 import { aggregator, client } from "./_args_services.ts";
 import { out } from "./terminal.ts";
 import { explainUnexpected, plainText } from "./_unexpected.ts";
@@ -36,7 +36,12 @@ const demo = command(
         option("--epsilon", float({ min: 0.01 }), { description: message`Budget of every privacy unit.` }),
         8,
       ),
-      delta: withDefault(option("--delta", float({ min: 1e-12, max: 0.5 })), 1e-5),
+      delta: withDefault(
+        option("--delta", float({ min: 1e-12, max: 0.5 }), {
+          description: message`Probability that the epsilon does not cover.`,
+        }),
+        1e-5,
+      ),
       epochs: optional(
         option("--epochs", integer({ min: 1 }), { description: message`Epochs of the M3OE injection.` }),
       ),
@@ -165,7 +170,10 @@ const foundation = command(
           verb: constant("foundation generate"),
           dir: argument(folder("DIR")),
           prompt: argument(string({ metavar: "PROMPT" })),
-          tokens: withDefault(option("--tokens", integer({ min: 1, max: 512 })), 32),
+          tokens: withDefault(
+            option("--tokens", integer({ min: 1, max: 512 }), { description: message`Tokens, at most.` }),
+            32,
+          ),
           temperature: optional(
             option("--temperature", float(), { description: message`Draw tokens; 1 as trained.` }),
           ),
@@ -176,7 +184,9 @@ const foundation = command(
             option("--top-p", float(), { description: message`Draw from this share of probability.` }),
           ),
           seed: withDefault(seed, 1),
-          stop: multiple(option("--stop", string({ metavar: "TEXT" }))),
+          stop: multiple(
+            option("--stop", string({ metavar: "TEXT" }), { description: message`End before this text.` }),
+          ),
           template: optional(
             option("--template", choice(["plain", "embedded", "fedkim", "chatml", "mistral"] as const), {
               description: message`Form of the prompt (default: the model's own).`,
@@ -319,7 +329,10 @@ const simulate = command(
   merge(
     object({
       verb: constant("simulate"),
-      sites: withDefault(option("--sites", integer({ min: 3, max: 10_000 })), 100),
+      sites: withDefault(
+        option("--sites", integer({ min: 3, max: 10_000 }), { description: message`Sites.` }),
+        100,
+      ),
       dimension: withDefault(
         option("--dim", integer({ min: 1 }), { description: message`Coordinates of a vector.` }),
         10_000,
@@ -330,9 +343,14 @@ const simulate = command(
         }),
         0,
       ),
-      rounds: withDefault(option("--rounds", integer({ min: 1 })), 1),
+      rounds: withDefault(
+        option("--rounds", integer({ min: 1 }), { description: message`Rounds, one after the other.` }),
+        1,
+      ),
       profile: withDefault(
-        option("--profile", choice(["strict", "default", "curious"] as const)),
+        option("--profile", choice(["strict", "default", "curious"] as const), {
+          description: message`Security profile of the protocol; curious is for laboratories.`,
+        }),
         "strict" as const,
       ),
       byzantine: withDefault(
@@ -375,7 +393,7 @@ const doctor = command(
 );
 
 const parser = or(
-  or(demo, aggregator, client, enroll, policy, dashboard),
+  or(demo, aggregator, client, enroll, policy, withdraw, dashboard),
   or(
     privacyReport,
     dataset,
@@ -400,6 +418,7 @@ export type Parsed =
 /** Parses the arguments and has no effect. Lines are as wide as `width`, or as the terminal. */
 export function readArguments(args: readonly string[], width?: number): Parsed {
   const written = { stdout: "", stderr: "" };
+  if (args.length === 0) return { status: ERROR_EXIT_STATUS.ConfigError, stdout: "", stderr: NO_VERB };
   try {
     const command = run(parser, {
       programName: "fedkim",
@@ -422,8 +441,24 @@ export function readArguments(args: readonly string[], width?: number): Parsed {
     return { command };
   } catch (error) {
     if (!(error instanceof Exit)) throw error;
-    return { ...written, status: error.status, stderr: explainUnexpected(written.stderr, args, legalWords) };
+    return {
+      status: error.status,
+      stdout: withShortUsage(written.stdout),
+      stderr: explainUnexpected(written.stderr, args, legalWords),
+    };
   }
+}
+
+const NO_VERB =
+  "Error: fedkim needs a verb. `fedkim demo` runs everything once on this machine; `fedkim --help` " +
+  "lists all verbs.\n";
+
+/** The help of the whole program begins with the list of its verbs, not with every option of each. */
+function withShortUsage(help: string): string {
+  const whole = /^(.*\n)[^\n]*Usage:[\s\S]*?--completion [\s\S]*?\n\n/.exec(help);
+  if (whole === null) return help;
+  return `${whole[1]}Usage: fedkim VERB [OPTION...]; what a verb takes: fedkim VERB --help\n\n` +
+    help.slice(whole[0].length);
 }
 
 class Exit extends Error {

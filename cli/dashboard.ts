@@ -1,11 +1,19 @@
-import { dashboardLink } from "../src/federation/mod.ts";
+import { dashboardLink, shareLedger } from "../src/federation/mod.ts";
+import { outboundOf } from "./_outbound.ts";
 import type { Options } from "./args.ts";
 import { untilInterrupted } from "./signals.ts";
 import { out } from "./terminal.ts";
 
 /** `fedkim dashboard`: a one-time link that opens the aggregator's pages as the member of a state folder. */
 export async function dashboard(options: Options<"dashboard">): Promise<void> {
-  const url = await dashboardLink(options.state, untilInterrupted());
-  out.result(options.json ? JSON.stringify({ url }) : url);
+  const { state, shareLedger: share, json } = options;
+  const outbound = outboundOf(options);
+  const signal = untilInterrupted();
+  const ledgerEntry = share ? await shareLedger(state, signal, outbound) : undefined;
+  const url = await dashboardLink(state, signal, outbound);
+  out.result(json ? JSON.stringify({ url, ledgerEntry }) : url);
+  if (ledgerEntry !== undefined) {
+    out.note(`The aggregator knows this ledger's budgets as of entry ${ledgerEntry}.`);
+  }
   out.note("The link opens once, within five minutes.");
 }

@@ -6,6 +6,7 @@ import {
   rotateKey,
 } from "../src/federation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
+import { outboundOf } from "./_outbound.ts";
 import { aggregatorSkew, NOTABLE_SKEW_MS } from "./_site_checks.ts";
 import type { Options } from "./args.ts";
 import { untilInterrupted } from "./signals.ts";
@@ -15,15 +16,15 @@ import { out } from "./terminal.ts";
 export async function enroll(options: Options<"enroll">): Promise<void> {
   const print = (value: object, text: string) => out.result(options.json ? JSON.stringify(value) : text);
   if (options.invite !== undefined) {
-    const skew = await aggregatorSkew(decodeInvite(options.invite).url);
+    const skew = await aggregatorSkew(decodeInvite(options.invite).url, outboundOf(options));
     if (skew > NOTABLE_SKEW_MS) {
       out.note(`The clocks differ by ${Math.round(skew / 1000)} s: set this machine's clock (NTP).`);
     }
-    const accepted = await acceptInvite(options.state, options.invite);
+    const accepted = await acceptInvite(options.state, options.invite, outboundOf(options));
     return print({ ...accepted, next: policyCommand(options.state) }, nextStep(options.state, accepted));
   }
   if (options.rotate) {
-    const rotated = await rotateKey(options.state, untilInterrupted());
+    const rotated = await rotateKey(options.state, untilInterrupted(), outboundOf(options));
     return print(
       rotated,
       `${rotated.site} has a new key. Give it to the other hospitals, whose policies may name the old one: ${rotated.publicKey}`,
@@ -39,6 +40,12 @@ export async function enroll(options: Options<"enroll">): Promise<void> {
     throw new FedKimError("ConfigError", "There is nothing to do.", {
       needed:
         "--invite TOKEN or --rotate at a site; --site NAME with --url URL, or --revoke NAME, at the consortium",
+    });
+  }
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new FedKimError("ConfigError", "Sites could not reach this address.", {
+      found: `--url ${url}`,
+      needed: "a whole URL such as https://fed.example.org",
     });
   }
   const token = encodeInvite(await withBook(options, (book) => book.invite(site, url, role)));

@@ -1,3 +1,4 @@
+import type { OnProgress } from "../src/formats/progress.ts";
 import { evaluateRun, openRun } from "../src/federation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
@@ -9,12 +10,9 @@ import { out, ProgressLine } from "./terminal.ts";
 export async function evaluate(options: Options<"evaluate">): Promise<void> {
   await selectBackend(options.backend);
   const line = new ProgressLine(STAGES);
-  const tasks = await evaluateRun(
-    await openRun(options.run),
-    options.data,
-    (event) => line.update(event),
-    options.task,
-  );
+  const onProgress: OnProgress = (event) => line.update(event);
+  const run = await openRun(options.run, "answer", onProgress);
+  const tasks = await evaluateRun(run, options.data, onProgress, options.task);
   line.end();
   out.result(options.json ? JSON.stringify({ tasks }) : resultTable(tasks));
 }

@@ -1,6 +1,20 @@
-import { join } from "node:path";
-import { buildReport, type LedgerStatus, type PrivacyReport, readLedger } from "../src/dp/mod.ts";
-import { type FederationPlan, readRunJson, SITE_FILES, UNACCOUNTED_RELEASES } from "../src/federation/mod.ts";
+import { dirname, join } from "node:path";
+import {
+  buildReport,
+  type LedgerStatus,
+  type PrivacyReport,
+  readLedger,
+  viewGuarantees,
+} from "../src/dp/mod.ts";
+import {
+  type EvaluationPlan,
+  type FederationPlan,
+  readRunJson,
+  readWithdrawals,
+  SITE_FILES,
+  UNACCOUNTED_RELEASES,
+  withdrawalNote,
+} from "../src/federation/mod.ts";
 import { indexFederationPart } from "../src/local/mod.ts";
 
 /** People who own many privacy units of a set, e.g. one person behind 90 ECG records. */
@@ -13,7 +27,7 @@ interface Group {
 /** The budget report of a whole run folder: the plan and every site's ledger that lies in it. */
 export async function federationReport(run: string): Promise<PrivacyReport> {
   const { plan } = await readRunJson<{ plan: FederationPlan }>(run, "run");
-  return buildReport({
+  const report = buildReport({
     title: `Federation ${plan.federation}`,
     plan: plan.dp,
     ledgers: await ledgersOf(run),
@@ -23,18 +37,38 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
     ),
     generatedAt: new Date().toISOString(),
   });
+  return plan.evaluation === undefined ? report : withEvaluation(report, plan.evaluation);
 }
 
-/** The budget report of one ledger file. */
+/** The evaluation is a release of its own, to other patients than those that were trained on. */
+function withEvaluation(report: PrivacyReport, { dp, tasks }: EvaluationPlan): PrivacyReport {
+  const promises = dp.guarantees.map(({ population, unit, epsilon, delta }) =>
+    `${epsilon.toFixed(3)} for one ${unit} in ${population} (delta ${delta})`
+  );
+  const paragraph =
+    `After the last step the model was to be evaluated on held-out patients, in one further noised ` +
+    `sum of ${dp.request.dimension} counts for ${tasks.length} tasks. Epsilon is at most ${
+      promises.join(", ")
+    }. Held-out patients are in no training step and the others in no evaluation, so the two do not add up.`;
+  return {
+    ...report,
+    summary: [...report.summary, paragraph],
+    views: [...report.views, ...viewGuarantees(dp)],
+  };
+}
+
+/** The budget report of one ledger file, and what the list of withdrawals beside it says. */
 export async function ledgerReport(path: string): Promise<PrivacyReport> {
   const status = await readLedger(path);
-  return buildReport({
+  const report = buildReport({
     title: `Ledger of ${status.site}`,
     ledgers: [status],
     unaccounted: [...UNACCOUNTED_RELEASES],
     groups: [],
     generatedAt: new Date().toISOString(),
   });
+  const note = withdrawalNote(await readWithdrawals(dirname(path)));
+  return note === undefined ? report : { ...report, summary: [...report.summary, note] };
 }
 
 /** One line per set for `demo --json`: who is protected, in which tasks, and how much of the budget is spent. */

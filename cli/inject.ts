@@ -1,3 +1,4 @@
+import type { OnProgress } from "../src/formats/progress.ts";
 import { injectRun, openRun } from "../src/federation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
@@ -8,11 +9,9 @@ import { out, ProgressLine } from "./terminal.ts";
 export async function inject(options: Options<"inject">): Promise<void> {
   await selectBackend(options.backend);
   const line = new ProgressLine(STAGES);
-  const { trainable, table } = await injectRun(
-    await openRun(options.run),
-    options.data,
-    (event) => line.update(event),
-  );
+  const onProgress: OnProgress = (event) => line.update(event);
+  const run = await openRun(options.run, "inject", onProgress);
+  const { trainable, table } = await injectRun(run, options.data, onProgress);
   line.end();
   out.result(
     options.json ? JSON.stringify({ trainable }) : `Injected.\n${table}`,

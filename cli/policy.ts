@@ -24,6 +24,7 @@ export async function policy(options: Options<"policy">): Promise<void> {
       colluders: 1,
       peers: options.peers === undefined ? "any" : await readPeers(options.peers, identity, minimumSites),
       allowedTasks: options.tasks === undefined || options.tasks === "all" ? "all" : options.tasks.split(","),
+      ...evaluationOf(options),
     }, identity);
   }
   const current = await readPolicy(path, identity);
@@ -38,11 +39,24 @@ export async function policy(options: Options<"policy">): Promise<void> {
 }
 
 /** A flag that would be lost without a word is an error. */
-function refuseHalfAPolicy({ delta, minimumSites, peers, tasks }: Options<"policy">): void {
-  if ([delta, minimumSites, peers, tasks].every((value) => value === undefined)) return;
+function refuseHalfAPolicy(options: Options<"policy">): void {
+  const { delta, minimumSites, peers, tasks, evaluationEpsilon, evaluationMinimum } = options;
+  const parts = [delta, minimumSites, peers, tasks, evaluationEpsilon, evaluationMinimum];
+  if (parts.every((value) => value === undefined)) return;
   throw new FedKimError("ConfigError", "A policy is written as a whole.", {
     found: "flags of a policy without --epsilon",
     needed: "--epsilon with the other flags; without any of them the policy is shown",
+  });
+}
+
+/** What the policy allows of evaluations; nothing without an epsilon for them. */
+function evaluationOf(options: Options<"policy">): Pick<SitePolicy, "evaluation"> {
+  const { evaluationEpsilon: maxEpsilon, evaluationMinimum } = options;
+  if (maxEpsilon !== undefined) return { evaluation: { maxEpsilon, minimumCount: evaluationMinimum ?? 20 } };
+  if (evaluationMinimum === undefined) return {};
+  throw new FedKimError("ConfigError", "The policy allows no evaluation.", {
+    found: "--evaluation-minimum without --evaluation-epsilon",
+    needed: "both, or none of them",
   });
 }
 
@@ -95,5 +109,11 @@ function describe(policy: SitePolicy): string {
       policy.peers === "any" ? "whoever the aggregator enrolls" : Object.keys(policy.peers).join(", "),
     ],
     ["allowed tasks", policy.allowedTasks === "all" ? "all" : policy.allowedTasks.join(", ")],
+    [
+      "evaluation on held-out patients",
+      policy.evaluation === undefined
+        ? "not allowed"
+        : `up to epsilon ${policy.evaluation.maxEpsilon}, groups from a noisy count of ${policy.evaluation.minimumCount}`,
+    ],
   ]);
 }

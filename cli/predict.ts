@@ -26,9 +26,9 @@ export async function predict(options: Options<"predict">): Promise<void> {
   }
   await selectBackend(options.backend);
   const line = new ProgressLine(STAGES);
-  const run = await openRun(options.run);
-  const { tasks } = await readRunJson<FederationResult>(options.run, "evaluation");
-  const card = modelCard(run, tasks);
+  const run = await openRun(options.run, "answer", (event) => line.update(event));
+  const { tasks, crossSite } = await readRunJson<FederationResult>(options.run, "evaluation");
+  const card = modelCard(run, tasks, crossSite);
   const predictions = await predictRun(run, options.data, task, (event) => line.update(event));
   line.end();
   if (file === undefined) {

@@ -16,6 +16,8 @@ async function dispatch(command: Command): Promise<void> {
       return (await import("./enroll.ts")).enroll(command);
     case "policy":
       return (await import("./policy.ts")).policy(command);
+    case "withdraw":
+      return (await import("./withdraw.ts")).withdraw(command);
     case "dashboard":
       return (await import("./dashboard.ts")).dashboard(command);
     case "privacy-report":

@@ -44,6 +44,12 @@ export function postgresTest(
   testNeeding("postgres", absent, name, run, sanitizers);
 }
 
+/** A new cluster, for programs; undefined where no server is installed. */
+export async function openCluster(): Promise<Cluster | undefined> {
+  const binaries = serverBinaries();
+  return binaries === undefined ? undefined : await startCluster(binaries);
+}
+
 async function startCluster(binaries: string): Promise<Cluster> {
   const root = await Deno.makeTempDir({ prefix: "fedkim-pg-" });
   const data = join(root, "data");

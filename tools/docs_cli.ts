@@ -5,7 +5,8 @@
  * @module
  */
 import { join } from "node:path";
-import { legalWords, readArguments } from "../cli/args.ts";
+import { type Command, legalWords, readArguments } from "../cli/args.ts";
+import { DOCUMENTS } from "../cli/documents.ts";
 import { REPOSITORY } from "./_source_files.ts";
 
 /** Where the page is, from the root of the repository. */
@@ -32,14 +33,33 @@ function helpOf(verb: string): string {
   return parsed.stdout.replace(/\x1b\[[0-9;]*m/g, "").replace(/[ \t]+$/gm, "").trim();
 }
 
+/** What a verb prints with `--json`, as tables. */
+function documentsOf(verb: string): string {
+  return DOCUMENTS[verb as Command["verb"]].map(({ when, fields }) =>
+    [
+      `With \`--json\`${when === undefined ? "" : `, ${when}`}:\n`,
+      "| field | kind | meaning |",
+      "| --- | --- | --- |",
+      ...Object.entries(fields).map(([name, [kind, meaning]]) =>
+        `| \`${name}\` | ${kind.replace("?", ", may be absent").replace("|null", " or null")} | ` +
+        `${meaning.replaceAll("|", "\\|")} |`
+      ),
+      "",
+    ].join("\n")
+  ).join("\n");
+}
+
 /** The whole page. */
 export function cliPage(): string {
-  const sections = verbs().map((verb) => `## fedkim ${verb}\n\n\`\`\`text\n${helpOf(verb)}\n\`\`\`\n`);
+  const sections = verbs().map((verb) =>
+    `## fedkim ${verb}\n\n\`\`\`text\n${helpOf(verb)}\n\`\`\`\n\n${documentsOf(verb)}`
+  );
   return [
     "# Command line\n",
     "Made by `tools/docs_cli.ts` from the program's own help; do not edit it by hand. `fedkim` stands for",
     "`npx -y deno@2.9.5 task fedkim` in a checkout, or for the single binary. `--json` prints one JSON document on",
-    "stdout, on failure too; exit statuses are listed in [errors](../errors.md). `fedkim completion bash`, `zsh` or",
+    'stdout and nothing else there: on success with the fields below, on failure `{"error": {"code", "message"}}`.',
+    "Exit statuses are listed in [errors](../errors.md). `fedkim completion bash`, `zsh` or",
     "`fish` prints a completion script. `NO_COLOR` turns colours off.\n",
     ...sections,
   ].join("\n");

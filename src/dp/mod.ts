@@ -170,14 +170,17 @@ export type {
 } from "./plan/mod.ts";
 export {
   buildReport,
+  lowerBoundText,
   PAGE_STYLE,
   renderHtml,
   renderMarkdown,
   renderPlot,
   renderTerminal,
+  upperBoundText,
 } from "./report/mod.ts";
 export type {
   AuditSummary,
+  LedgerElsewhere,
   PeopleGroup,
   Plot,
   PlotSeries,

@@ -1,6 +1,6 @@
 import { decodeSum } from "../dp/mod.ts";
 import { flatten, type LocalWeights, unflatten } from "../local/mod.ts";
-import type { Identity } from "../secure_agg/mod.ts";
+import type { Identity, MaskEngine } from "../secure_agg/mod.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { toHex } from "../formats/hex.ts";
 import { FedKimError } from "../formats/errors.ts";
@@ -21,6 +21,7 @@ import { serverOptimizerOf } from "./server_defaults.ts";
 import { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 import type { SiteDesk } from "./site_desk.ts";
 import type { StepState } from "./step_state.ts";
+import type { Strategy } from "./strategies/mod.ts";
 import { decodeModelUpdates } from "./update_encoding.ts";
 import { encodeWeights } from "./weights_file.ts";
 
@@ -53,6 +54,10 @@ export interface AggregationOptions {
   readonly artefacts: ArtefactStore;
   /** Where metrics and checkpoints go. */
   readonly run: RunFolder;
+  /** Takes the masks out of the sums. */
+  readonly engine: MaskEngine;
+  /** A server's rule of one's own, instead of the one that the configuration names. */
+  readonly strategy?: Strategy;
   /** Receives progress. */
   readonly onProgress: OnProgress;
 }
@@ -78,7 +83,7 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     const log = runs.log(planHash, round);
     // A step that is carried on keeps the sites that it began with.
     if (!await log.begun()) await desk.enoughPresent(plan.secureAggregation.nMin);
-    const outcome = await runStep(options, round, state.flat, log);
+    const outcome = await secureSum(options, round, encodeFlat(state.flat), log);
     state = outcome.kind === "sum"
       ? await summed(options, state, anchor, outcome)
       : await aborted(options, state, outcome.error);
@@ -109,7 +114,9 @@ async function summed(
 ): Promise<StepState> {
   const { plan, config, audit } = options;
   const round = before.round + 1;
-  const rule = serverOptimizerOf(config, plan.dp.request.steps);
+  const { strategy } = options;
+  const shipped = serverOptimizerOf(config, plan.dp.request.steps);
+  const rule = strategy === undefined ? shipped : { ...shipped, strategy };
   const gradient = aggregatedGradient(plan, sum);
   const { state: optimizer, parameters: flat } = serverStep(
     rule,
@@ -119,7 +126,7 @@ async function summed(
     gradient,
   );
   const sumHash = sha256Hex(new Uint8Array(sum.buffer, sum.byteOffset, sum.byteLength));
-  await note(options, {
+  await noteMetric(options, {
     kind: "step",
     round,
     sites: survivors.length,
@@ -137,13 +144,16 @@ async function summed(
 async function aborted(options: AggregationOptions, before: StepState, error: Error): Promise<StepState> {
   const round = before.round + 1;
   const code = error instanceof FedKimError ? error.code : "InternalError";
-  await note(options, { kind: "aborted", round, error: error.message });
+  await noteMetric(options, { kind: "aborted", round, error: error.message });
   await options.audit.record("aggregator", "step_aborted", { step: round, code });
   return { ...before, round, abortsInARow: before.abortsInARow + 1 };
 }
 
 /** A line of the metrics: in the store first, which refuses it where another replica leads. */
-async function note({ plan, runs, run }: AggregationOptions, line: MetricLine): Promise<void> {
+export async function noteMetric(
+  { plan, runs, run }: AggregationOptions,
+  line: MetricLine,
+): Promise<void> {
   await runs.metric(federationPlanHash(plan), line);
   await run.metric(line);
 }
@@ -161,15 +171,21 @@ export function aggregatedGradient(plan: FederationPlan, sum: Uint32Array): Floa
   return decodeSum(plan.dp, sum).map((value) => value / plan.dp.request.maxUnitsPerStep);
 }
 
-/** One secure aggregation, with whoever is present. */
-async function runStep(
+/**
+ * One secure aggregation, with whoever is present.
+ * @param options see {@link AggregationOptions}
+ * @param round number of the step
+ * @param model the artefact that sites fetch; the signed order names its hash
+ * @param log the step's write-ahead log
+ */
+export async function secureSum(
   options: AggregationOptions,
   round: number,
-  flat: Float64Array,
+  model: Uint8Array,
   log: RoundLog,
 ): Promise<RoundOutcome> {
   const { config, plan, desk, identity, artefacts } = options;
-  const modelHash = artefacts.put(encodeFlat(flat));
+  const modelHash = artefacts.put(model);
   const roundConfig = roundConfigOf(plan, round, modelHash);
   try {
     return await desk.runSession(round, () =>
@@ -181,6 +197,7 @@ async function runStep(
         present: desk.present,
         phaseDeadlineMs: config.rounds.phaseDeadlineMs,
         log,
+        engine: options.engine,
       }));
   } finally {
     artefacts.delete(modelHash);
@@ -199,10 +216,10 @@ async function validate(
   const auroc = await publicValidation(stage, weights);
   const values = Object.values(auroc);
   const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-  await note(options, { kind: "validation", round, split: "public validation", auroc, mean });
+  await noteMetric(options, { kind: "validation", round, split: "public validation", auroc, mean });
   const better = best === undefined || mean > best.mean;
-  if (round > 0) await Deno.writeFile(run.file("weights"), encodeWeights(weights));
-  if (better) await Deno.writeFile(run.file("best"), encodeWeights(weights));
+  if (round > 0) await run.checkpoint("weights", encodeWeights(weights));
+  if (better) await run.checkpoint("best", encodeWeights(weights));
   return {
     state: better ? { ...state, best: { round, mean } } : state,
     detail: `public validation AUROC ${mean.toFixed(3)}`,

@@ -1,6 +1,6 @@
 import { describeSpec, unflatten } from "../local/mod.ts";
 import { saveInjection } from "../m3oe/mod.ts";
-import { defaultThreshold } from "../secure_agg/mod.ts";
+import type { MaskEngine } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import type { OnProgress } from "../formats/progress.ts";
@@ -8,12 +8,16 @@ import { VERSION } from "../formats/version.ts";
 import { aggregate } from "./aggregation.ts";
 import type { AuditLog } from "./audit_log.ts";
 import { evaluateFolder, type EvaluationResult, injectKnowledge } from "./aggregator_results.ts";
-import { minimumSites } from "./cohort.ts";
+import { chooseCohort, cohortOf, cohortSize } from "./cohort.ts";
+import { checkEarlierRun, openEarlierRun } from "./earlier_run.ts";
 import { configHash } from "./config_hash.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
 import type { TaskDecision } from "./decisions.ts";
-import { type FederationPlan, federationPlanHash, sealPlan } from "./federation_plan.ts";
+import { crossSiteResultOf, evaluateAcrossSites } from "./cross_site_evaluation.ts";
+import { type FederationPlan, federationPlanHash, lastRound, sealPlan } from "./federation_plan.ts";
+import { type CrossSiteEvaluation, makeEvaluationPlan } from "./site_evaluation/mod.ts";
 import { readRunJson } from "./finished_run.ts";
+import type { Strategy } from "./strategies/mod.ts";
 import { makeDpPlan, preparePublic, type PublicStage } from "./public_stage.ts";
 import type { RestoreOptions, UnfinishedRun } from "./unfinished_run.ts";
 import { encodeWeights } from "./weights_file.ts";
@@ -25,6 +29,10 @@ const FAREWELL_MS = 5_000;
 export interface FederationOptions extends RestoreOptions {
   /** What happens is noted here. */
   readonly audit: AuditLog;
+  /** Takes the masks out of the sums. */
+  readonly engine: MaskEngine;
+  /** A server's rule of one's own, instead of the one that the configuration names. */
+  readonly strategy?: Strategy;
   /** Receives progress. */
   readonly onProgress: OnProgress;
 }
@@ -47,6 +55,8 @@ export interface FederationResult {
   readonly routing: unknown;
   /** Results on the test folder. */
   readonly tasks?: EvaluationResult;
+  /** Results on the sites' held-out patients, where the plan has them evaluated. */
+  readonly crossSite?: CrossSiteEvaluation;
 }
 
 /**
@@ -75,14 +85,10 @@ export async function runFederation(
     try {
       if (unfinished.step === undefined) await desk.allAccepted();
       desk.stage = "aggregation";
-      flat = await aggregate({
-        ...options,
-        plan,
-        base,
-        stage,
-        state: unfinished.step,
-        identity: book.identity,
-      });
+      const { identity } = book;
+      const aggregation = { ...options, plan, base, stage, state: unfinished.step, identity };
+      flat = await aggregate(aggregation);
+      await evaluateAcrossSites(aggregation, flat);
     } catch (error) {
       if (endsRun(error)) {
         await audit.record("aggregator", "run_failed", { planHash, code: error.code });
@@ -93,7 +99,7 @@ export async function runFederation(
     }
     await runs.advance(record, "injection");
   }
-  await Deno.writeFile(run.file("weights"), encodeWeights(unflatten(plan.model.spec, base, flat)));
+  await run.checkpoint("weights", encodeWeights(unflatten(plan.model.spec, base, flat)));
   await desk.farewell(undefined, FAREWELL_MS);
   const result = await results(options, unfinished, await stage, flat, started);
   await audit.record("aggregator", "run_finished", { planHash });
@@ -116,7 +122,10 @@ async function beginOrTell(
   const { desk, audit } = options;
   try {
     desk.stage = "public pre-training";
-    const stage = await preparePublic(options.config, options.onProgress);
+    const { config, onProgress } = options;
+    const earlier = config.startFrom === undefined ? undefined : await openEarlierRun(config.startFrom);
+    const stage = await preparePublic(config, onProgress, earlier);
+    if (earlier !== undefined) checkEarlierRun(earlier, config, stage);
     return { unfinished: await agree(options, stage), stage: Promise.resolve(stage) };
   } catch (error) {
     if (error instanceof FedKimError && error.code !== "StoreError") {
@@ -146,7 +155,7 @@ function publicStageOf(options: FederationOptions, { plan, base }: UnfinishedRun
 
 /** Injection and evaluation. */
 async function results(
-  { config, desk, run, onProgress }: FederationOptions,
+  { config, desk, run, runs, onProgress }: FederationOptions,
   { plan, planHash, base }: UnfinishedRun,
   stage: PublicStage,
   flat: Float64Array,
@@ -158,19 +167,27 @@ async function results(
   const checkpoint = run.file("injectionState");
   const injected = await injectKnowledge(stage, weights, { seed, epochs, checkpoint }, onProgress);
   await saveInjection(injected.model, run.file("injection"));
+  const injection = {
+    run: run.path,
+    planHash,
+    steps: plan.dp.request.steps,
+    trainable: injected.model.summary,
+    decisions: injected.decisions,
+    routing: await injected.model.routing(),
+  };
+  const crossSite = await crossSiteResultOf(runs, plan);
+  const seconds = () => (performance.now() - started) / 1000;
+  // Whoever watches sees the gate while the evaluation runs.
+  await run.json("evaluation", { ...injection, seconds: seconds() });
   desk.stage = "evaluation";
   const tasks = config.data.test === undefined
     ? undefined
     : await evaluateFolder(config.data.test, stage, weights, injected, onProgress);
   const result: FederationResult = {
-    run: run.path,
-    planHash,
-    steps: plan.dp.request.steps,
-    seconds: (performance.now() - started) / 1000,
-    trainable: injected.model.summary,
-    decisions: injected.decisions,
-    routing: await injected.model.routing(),
+    ...injection,
+    seconds: seconds(),
     ...(tasks === undefined ? {} : { tasks }),
+    ...(crossSite === undefined ? {} : { crossSite }),
   };
   await run.json("evaluation", result);
   return result;
@@ -196,30 +213,45 @@ async function writeRunJson(
 }
 
 /** Waits for the sites, signs the plan and offers it; it is durable before anybody sees it. */
-async function agree(
+async function agree(options: FederationOptions, stage: PublicStage): Promise<UnfinishedRun> {
+  const { config, desk } = options;
+  desk.stage = "waiting for sites";
+  const size = cohortSize(config);
+  const chosen = chooseCohort(await desk.allJoined(size), size);
+  return await desk.whileKeysStay(() => offerPlan(options, stage, chosen));
+}
+
+/** Signs the plan with the keys of today and offers it; nobody changes a key meanwhile. */
+async function offerPlan(
   { config, book, desk, artefacts, run, runs, audit }: FederationOptions,
   stage: PublicStage,
+  chosen: ReturnType<typeof chooseCohort>,
 ): Promise<UnfinishedRun> {
-  desk.stage = "waiting for sites";
-  await desk.allJoined();
+  const { graph, threshold, nMin } = cohortOf(config);
   const baseWeights = encodeWeights(stage.base);
+  const dp = makeDpPlan(config, stage);
+  const { evaluation } = config;
   const plan: FederationPlan = {
     format: "fedkim-plan/1",
     federation: config.federation,
     run: toHex(crypto.getRandomValues(new Uint8Array(16))),
     ...(config.mode === "local" ? { mode: "local", local: config.local } : { mode: "distributed" }),
-    roster: await rosterOf(config.sites, book),
+    roster: await rosterOf(chosen, book),
     tasks: [...stage.tasks],
     model: {
       spec: stage.spec,
       baseWeights: artefacts.put(baseWeights),
       textTable: artefacts.put(stage.textTable),
     },
-    dp: makeDpPlan(config, stage),
+    dp,
+    ...(evaluation === undefined
+      ? {}
+      : { evaluation: makeEvaluationPlan(evaluation, { spec: stage.spec, training: dp.request }) }),
     secureAggregation: {
       profile: "strict",
-      threshold: defaultThreshold(config.sites.length, "strict"),
-      nMin: minimumSites(config),
+      ...(graph.kind === "full" ? {} : { graph }),
+      threshold,
+      nMin,
       colluders: config.privacy.colluders,
       chunkCoordinates: Math.max(16, Math.floor(config.rounds.chunkBytes / 64) * 16),
     },
@@ -231,7 +263,7 @@ async function agree(
   await run.begin();
   await runs.begin(record, baseWeights);
   await audit.record("aggregator", "plan_offered", { planHash, steps });
-  desk.offer({ hash: planHash, sealed, steps });
+  desk.offer({ hash: planHash, sealed, steps: lastRound(plan), sites: chosen });
   return { record: { ...record, state: "aggregation" }, plan, planHash, base: stage.base, step: undefined };
 }
 

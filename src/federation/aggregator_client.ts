@@ -11,7 +11,7 @@ import { pause } from "./pause.ts";
 /** Statuses after which the same request may succeed later. */
 const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** Longest wait for the head of an answer, milliseconds: a long poll and a slow line's upload of a chunk are shorter. */
+/** Longest silence, milliseconds: a long poll and a slow line's upload of a chunk are shorter. */
 const ANSWER_MS = 120_000;
 
 /** An answer, with all of its body: one that breaks off in the middle was no answer. */
@@ -31,6 +31,7 @@ export class AggregatorClient {
    * @param reconnectMs give up after so long without an answer
    * @param signal stops everything
    * @param http authorities, client certificate and proxy (default: the platform's); see `outboundClient`
+   * @param answerMs longest silence before an answer, and in the middle of one, milliseconds
    */
   constructor(
     url: string,
@@ -38,6 +39,7 @@ export class AggregatorClient {
     private readonly reconnectMs: number,
     private readonly signal: AbortSignal,
     private readonly http?: Deno.HttpClient,
+    private readonly answerMs: number = ANSWER_MS,
   ) {
     this.#base = url.replace(/\/+$/, "");
   }
@@ -93,7 +95,12 @@ export class AggregatorClient {
     for (let attempt = 0;; attempt++) {
       this.signal.throwIfAborted();
       const silent = new AbortController();
-      const timer = setTimeout(() => silent.abort(new Error("no answer")), ANSWER_MS);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const heard = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => silent.abort(new Error("no answer")), this.answerMs);
+      };
+      heard();
       try {
         const headers = signRequest(this.identity, method, path, body ?? new Uint8Array());
         if (type !== undefined) headers.set("content-type", type);
@@ -104,15 +111,12 @@ export class AggregatorClient {
           signal: AbortSignal.any([this.signal, silent.signal]),
           ...(this.http === undefined ? {} : { client: this.http }),
         });
-        clearTimeout(timer);
-        if (response.ok) {
-          const body = new Uint8Array(await response.arrayBuffer());
-          return { status: response.status, headers: response.headers, body };
-        }
-        const problem = await response.json().catch(() => ({}));
-        if (!RETRIABLE.has(response.status) || tooLate()) {
-          throw fromProblem(problem, response.status);
-        }
+        const answer = await wholeBody(response, heard);
+        if (response.ok) return { status: response.status, headers: response.headers, body: answer };
+        const problem = fromProblem(jsonOf(answer), response.status);
+        // A proxy, or this machine's own HTTP library, may send a request again whose answer was lost.
+        const passes = RETRIABLE.has(response.status) || problem.details.reason === "replayed";
+        if (!passes || tooLate()) throw problem;
       } catch (error) {
         this.signal.throwIfAborted();
         if (error instanceof FedKimError) throw error;
@@ -129,6 +133,25 @@ export class AggregatorClient {
       }
       await pause(backoffMs(attempt), this.signal);
     }
+  }
+}
+
+/** All of an answer's body; each piece of it is a sign of life. */
+async function wholeBody(response: Response, heard: () => void): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of response.body ?? []) {
+    heard();
+    pieces.push(piece);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/** What a problem document says; nothing where the answer is none. */
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return {};
   }
 }
 

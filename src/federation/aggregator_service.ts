@@ -1,3 +1,4 @@
+import { defaultEngine, type MaskEngine, nativeProvider } from "../secure_agg/mod.ts";
 import { type ErrorCode, FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FederationResult, runFederation } from "./aggregator.ts";
@@ -7,13 +8,16 @@ import { AuditLog } from "./audit_log.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { DeskView } from "./desk_view.ts";
 import { EnrollmentBook } from "./enrollment_book.ts";
+import { pause } from "./pause.ts";
 import { openServer, type RequestHandler } from "./http_server.ts";
-import { LeaderProxy } from "./leader_proxy.ts";
-import { lead, type Term } from "./leadership.ts";
+import { LeaderProxy, replicaClient } from "./leader_proxy.ts";
+import { lead, type LeadershipOptions, type Term } from "./leadership.ts";
 import { observeAggregator } from "./telemetry_aggregator.ts";
+import type { Strategy } from "./strategies/mod.ts";
 import { RunFolder } from "./run_folder.ts";
 import { type RunRecord, RunStore } from "./run_store.ts";
 import { SiteDesk } from "./site_desk.ts";
+import { helpUnmasking, type PooledEngine, pooledEngine, sharedEngine } from "./unmasking/mod.ts";
 import { restoreRun } from "./unfinished_run.ts";
 
 /** Room for a chunk's header in a request body, bytes. */
@@ -31,6 +35,8 @@ export interface AggregatorServiceOptions {
   readonly onMetrics?: (url: string) => void;
   /** Stops the service. */
   readonly signal: AbortSignal;
+  /** A server's rule of one's own, instead of the one that the configuration names. */
+  readonly strategy?: Strategy;
 }
 
 /**
@@ -44,9 +50,10 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
   const { federation } = config;
   const book = await EnrollmentBook.open(config.state, config.store);
   const { store } = book;
-  const proxy = new LeaderProxy(store);
+  const proxy = new LeaderProxy(store, await replicaClient(config.tls));
   const follow: RequestHandler = (request) => proxy.fetch(request);
   let answer = follow;
+  const pool = pooledEngine(defaultEngine(nativeProvider));
   const desk = new DeskView(federation);
   const observed = await observeAggregator({ config, desk, book, onListen: options.onMetrics });
   const { hostname, port } = config.listen;
@@ -58,9 +65,9 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
     const address = config.advertise ?? server.url;
     const onLeader = (leader: string | undefined) => proxy.follow(leader);
     for (;;) {
-      const term = await lead({ store, federation, address, signal, onLeader });
+      const term = await leadOrHelp({ store, federation, address, signal, onLeader }, pool);
       try {
-        return await serveTerm(options, book, term, before, (next, served) => {
+        return await serveTerm(options, book, term, pool, before, (next, served) => {
           answer = next;
           desk.show(served);
         });
@@ -74,9 +81,24 @@ export async function serveAggregator(options: AggregatorServiceOptions): Promis
     }
   } finally {
     proxy.close();
+    pool.close();
     await server.shutdown();
     await observed.close();
     await book.close();
+  }
+}
+
+/** Waits for the lead, and works on the sums of whoever has it meanwhile. */
+async function leadOrHelp(options: LeadershipOptions, pool: PooledEngine): Promise<Term> {
+  const { store, federation, signal } = options;
+  const led = new AbortController();
+  const helping = helpUnmasking(store, federation, pool, AbortSignal.any([signal, led.signal]));
+  helping.catch(() => {}); // told below
+  try {
+    return await lead(options);
+  } finally {
+    led.abort();
+    await helping;
   }
 }
 
@@ -85,16 +107,22 @@ async function serveTerm(
   options: AggregatorServiceOptions,
   book: EnrollmentBook,
   { fence, signal }: Term,
+  pool: MaskEngine,
   before: RunRecord | undefined,
   serve: (handler: RequestHandler, desk: SiteDesk) => void,
 ): Promise<FederationResult> {
   const { config } = options;
   const { federation, sites, rounds } = config;
+  const own = options.strategy === undefined ? {} : { strategy: options.strategy };
   const runs = new RunStore(book.store, federation, fence);
   const ended = endedMeanwhile(before, await runs.record());
   if (ended !== undefined) return ended;
   const audit = new AuditLog(book.store, fence);
   const artefacts = new ArtefactStore();
+  // Replicas share a database; a file of this process has nobody to share with.
+  const engine = config.store === undefined
+    ? pool
+    : sharedEngine({ store: book.store, federation, fence, engine: pool });
   const run = await RunFolder.create(config.run);
   // Every long stage reports progress, so this is where a stop reaches all of them.
   const onProgress: OnProgress = (event) => {
@@ -117,7 +145,13 @@ async function serveTerm(
     const maxBodyBytes = rounds.chunkBytes + MESSAGE_OVERHEAD;
     const app = aggregatorApp({ desk, book, artefacts, maxBodyBytes, federation, run: config.run });
     serve((request, info) => app.fetch(request, info), desk);
-    return await runFederation({ config, book, desk, artefacts, run, runs, audit, onProgress }, restored);
+    const result = await runFederation(
+      { config, book, desk, artefacts, run, runs, audit, engine, onProgress, ...own },
+      restored,
+    );
+    // The run is over and kept; only its pages stay up, and a stop ends them.
+    await pause(config.listen.stayMs, signal);
+    return result;
   } finally {
     desk.close();
   }
@@ -139,5 +173,6 @@ function endedMeanwhile(
 
 /** The database is away, or another replica leads: nothing that ends the service. */
 function isStoreTrouble(error: unknown): boolean {
-  return error instanceof FedKimError && error.code === "StoreError" && error.details.reason !== "damaged";
+  return error instanceof FedKimError && error.code === "StoreError" &&
+    error.details.reason !== "damaged" && error.details.reason !== "disk_full";
 }

@@ -37,6 +37,12 @@ export interface AuditEntry {
   readonly hash: string;
 }
 
+/** An entry on its way into the log. */
+interface Pending extends Pick<AuditEntry, "actor" | "event" | "details"> {
+  readonly resolve: (entry: AuditEntry) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Names of what is recorded. */
 export type AuditEvent =
   | "invited"
@@ -50,6 +56,7 @@ export type AuditEvent =
   | "step_summed"
   | "step_aborted"
   | "message_refused"
+  | "ledger_stated"
   | "run_finished"
   | "run_failed"
   | "signed_in";
@@ -59,7 +66,8 @@ export type AuditEvent =
  * newest hash (an auditor who looked) can later show that nothing before it was changed, left out or put in.
  */
 export class AuditLog {
-  #appending: Promise<unknown> = Promise.resolve();
+  readonly #pending: Pending[] = [];
+  #appending: Promise<void> | undefined;
 
   /**
    * Opens the log.
@@ -79,9 +87,10 @@ export class AuditLog {
     event: AuditEvent,
     details: Readonly<Record<string, string | number>> = {},
   ): Promise<AuditEntry> {
-    const result = this.#appending.then(() => this.#append(actor, event, details));
-    this.#appending = result.catch(() => {});
-    return result;
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ actor, event, details: { ...details }, resolve, reject });
+      this.#appending ??= this.#appendAll();
+    });
   }
 
   /** Number of the newest entry, 0 for an empty log. */
@@ -118,26 +127,34 @@ export class AuditLog {
     }
   }
 
-  async #append(
-    actor: string,
-    event: AuditEvent,
-    details: Readonly<Record<string, string | number>>,
-  ): Promise<AuditEntry> {
+  /** Appends what waits, group after group: a thousand sites that join at once wait for a few commits. */
+  async #appendAll(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const group = this.#pending.splice(0);
+      try {
+        const entries = await this.#append(group);
+        group.forEach(({ resolve }, i) => resolve(entries[i]));
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#appending = undefined;
+  }
+
+  async #append(group: readonly Pending[]): Promise<AuditEntry[]> {
     for (;;) {
       const newest = await this.store.newest(STREAM);
       const [last] = newest === 0 ? [] : await this.read(newest - 1, 1);
-      const content = {
-        sequence: newest + 1,
-        time: new Date().toISOString(),
-        actor,
-        event,
-        details: { ...details },
-        previous: last?.hash ?? GENESIS,
-      };
-      const entry = { ...content, hash: sha256Hex(canonicalJson(content)) };
-      const bytes = new TextEncoder().encode(JSON.stringify(entry));
-      // Undefined: another replica was first, so this entry has to follow its.
-      if (await this.store.appendAfter(STREAM, newest, [bytes], this.fence) !== undefined) return entry;
+      let previous = last?.hash ?? GENESIS;
+      const entries = group.map(({ actor, event, details }, i): AuditEntry => {
+        const time = new Date().toISOString();
+        const content = { sequence: newest + 1 + i, time, actor, event, details, previous };
+        previous = sha256Hex(canonicalJson(content));
+        return { ...content, hash: previous };
+      });
+      const bytes = entries.map((entry) => new TextEncoder().encode(JSON.stringify(entry)));
+      // Undefined: another replica was first, so these entries have to follow its.
+      if (await this.store.appendAfter(STREAM, newest, bytes, this.fence) !== undefined) return entries;
     }
   }
 }

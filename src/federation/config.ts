@@ -4,8 +4,10 @@ import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 import type { LocalModelOptions } from "../local/mod.ts";
 import { EMBEDDED_MODEL } from "./foundation_base.ts";
+import { type EvaluationConfig, EvaluationConfigSchema } from "./site_evaluation/mod.ts";
 import { type LocalSchedule, LocalScheduleConfigSchema } from "./local_schedule.ts";
 import { type MetricsConfig, MetricsConfigSchema } from "./metrics_config.ts";
+import { STRATEGIES, type StrategyName } from "./strategies/mod.ts";
 import type { TlsFiles } from "./tls.ts";
 import type { OutboundConfig } from "./tls_client.ts";
 
@@ -16,8 +18,8 @@ export type BackendPreference = "auto" | "webgpu" | "wasm" | "cpu";
 export interface AggregatorConfig {
   /** Name of the federation. */
   readonly federation: string;
-  /** Where to listen; port 0 takes a free one. */
-  readonly listen: { readonly hostname: string; readonly port: number };
+  /** Where to listen; port 0 takes a free one. `stayMs`: how long the pages stay up after the end, milliseconds. */
+  readonly listen: { readonly hostname: string; readonly port: number; readonly stayMs: number };
   /** Folder of identity, enrolment book and journal. */
   readonly state: string;
   /**
@@ -35,6 +37,8 @@ export interface AggregatorConfig {
   readonly data: { readonly public: string; readonly test?: string | undefined };
   /** Folder of the frozen foundation model; `embedded`, the default, is the one that ships with this program. */
   readonly foundationModel: string;
+  /** Folder of an earlier run whose encoders and heads are this one's start, instead of public pre-training. */
+  readonly startFrom?: string | undefined;
   /** Tasks to train; all trainable ones by default. */
   readonly tasks?: readonly string[] | undefined;
   /** Whether one aggregation is one step over all sites, or follows some steps of every site by itself. */
@@ -66,6 +70,8 @@ export interface AggregatorConfig {
     readonly steps?: number | undefined;
     /** Fewest sites whose sum is revealed. */
     readonly minimumSites?: number | undefined;
+    /** Sites that are chosen at random for a run, of those that have joined; all by default. */
+    readonly cohort?: number | undefined;
     /** Longest wait for one phase, milliseconds. */
     readonly phaseDeadlineMs: number;
     /** Longest wait for sites to join, accept or return, milliseconds. */
@@ -76,12 +82,14 @@ export interface AggregatorConfig {
   /** The server's rule. */
   readonly optimizer: {
     /** Which rule; `fedadam` by default, `fedavg` in `local` mode. */
-    readonly name?: "fedavg" | "fedadam" | "fedyogi" | undefined;
+    readonly name?: StrategyName | undefined;
     /** Step size. */
     readonly learningRate?: number | undefined;
     /** Pull towards the public start, per step. */
     readonly anchorDecay: number;
   };
+  /** Evaluation on the sites' held-out patients after the last step; without it there is none. */
+  readonly evaluation?: EvaluationConfig | undefined;
   /** The M3OE injection. */
   readonly injection: { readonly epochs?: number | undefined };
   /** Seed of initialisation and of the order of public data. */
@@ -102,6 +110,8 @@ export interface ClientConfig extends OutboundConfig {
   readonly state: string;
   /** Tensor backend. */
   readonly backend: BackendPreference;
+  /** Share of patients that are never trained on, so that models can be evaluated on them. */
+  readonly heldOut: number;
   /** Give up after so long without an answer, seconds. */
   readonly reconnectSeconds: number;
 }
@@ -126,14 +136,16 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   listen: z.strictObject({
     hostname: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65535).default(7730),
+    stayMs: z.number().int().min(0).max(7 * 24 * 3600 * 1000).default(0),
   }).prefault({}),
   state: z.string(),
   store: z.string().regex(/^postgres(ql)?:\/\//, "postgres://user:password@host:port/database").optional(),
   advertise: z.url({ protocol: /^https?$/ }).optional(),
   run: z.string(),
-  sites: z.array(name).min(3).max(64),
+  sites: z.array(name).min(3).max(1000),
   data: z.strictObject({ public: z.string(), test: z.string().optional() }),
   foundationModel: z.string().default(EMBEDDED_MODEL),
+  startFrom: z.string().optional(),
   tasks: z.array(z.string()).optional(),
   mode: z.enum(["distributed", "local"]).default("distributed"),
   local: LocalScheduleConfigSchema.prefault({}),
@@ -161,26 +173,37 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
   rounds: z.strictObject({
     steps: z.number().int().min(1).max(100_000).optional(),
     minimumSites: z.number().int().min(3).optional(),
+    cohort: z.number().int().min(3).optional(),
     phaseDeadlineMs: z.number().int().min(100).default(30_000),
     joinDeadlineMs: z.number().int().min(100).default(600_000),
     chunkBytes: z.number().int().min(1024).default(4 * 1024 * 1024),
   }).prefault({}),
   optimizer: z.strictObject({
-    name: z.enum(["fedavg", "fedadam", "fedyogi"]).optional(),
+    name: z.enum(STRATEGIES).optional(),
     learningRate: z.number().gt(0).optional(),
     anchorDecay: z.number().min(0).max(1).default(0),
   }).prefault({}),
+  evaluation: EvaluationConfigSchema.optional(),
   injection: z.strictObject({ epochs: z.number().int().min(1).optional() }).prefault({}),
   seed: z.number().int().min(0).default(1),
   backend,
-  tls: z.strictObject({ cert: z.string(), key: z.string(), clientCa: z.string().optional() }).optional(),
+  tls: z.strictObject({
+    cert: z.string(),
+    key: z.string(),
+    clientCa: z.string().optional(),
+    peerCa: z.string().optional(),
+  }).optional(),
   metrics: MetricsConfigSchema.prefault({}),
-});
+}).refine(
+  ({ optimizer, mode, local }) => optimizer.name !== "fedprox" || (mode === "local" && local.proximal > 0),
+  { path: ["optimizer", "name"], message: 'fedprox needs mode = "local" and local.proximal above 0' },
+);
 
 const ClientConfigSchema: z.ZodType<ClientConfig> = z.strictObject({
   data: z.string(),
   state: z.string(),
   backend,
+  heldOut: z.number().min(0).max(0.5).default(0),
   reconnectSeconds: z.number().gt(0).default(60),
   caFile: z.string().optional(),
   clientCert: z.string().optional(),
@@ -200,11 +223,13 @@ const PATHS: Readonly<Record<Service, readonly string[]>> = {
     "state",
     "run",
     "foundationModel",
+    "startFrom",
     "data.public",
     "data.test",
     "tls.cert",
     "tls.key",
     "tls.clientCa",
+    "tls.peerCa",
     "metrics.tokenFile",
   ],
   client: ["data", "state", "caFile", "clientCert", "clientKey"],

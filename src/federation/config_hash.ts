@@ -7,8 +7,8 @@ import type { AggregatorConfig } from "./config.ts";
  */
 export function configHash(config: AggregatorConfig): string {
   const { federation, sites, data, foundationModel, tasks, mode, local, model, privacy, rounds } = config;
-  const { optimizer, injection, seed } = config;
-  const { steps, minimumSites, chunkBytes } = rounds;
+  const { optimizer, evaluation, injection, seed, startFrom } = config;
+  const { steps, minimumSites, cohort, chunkBytes } = rounds;
   return sha256Hex(canonicalJson({
     federation,
     sites,
@@ -19,9 +19,11 @@ export function configHash(config: AggregatorConfig): string {
     local,
     model,
     privacy,
-    rounds: { steps, minimumSites, chunkBytes },
+    rounds: { steps, minimumSites, cohort, chunkBytes },
     optimizer,
+    evaluation,
     injection,
     seed,
+    startFrom,
   }));
 }

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import { type DpPlan, parsePlan } from "../dp/mod.ts";
 import { type LocalModelSpec, parseLocalModelSpec } from "../local/mod.ts";
-import { type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.ts";
+import { type Graph, type Identity, signLabelled, verifyLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { type LocalSchedule, LocalScheduleSchema } from "./local_schedule.ts";
+import { type EvaluationPlan, parseEvaluationPlan } from "./site_evaluation/mod.ts";
 
 const LABEL = "fedkim/plan/1";
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -18,8 +19,13 @@ const PlanBase = z.strictObject({
   tasks: z.array(z.string()).min(1),
   model: z.strictObject({ spec: z.unknown(), baseWeights: hash, textTable: hash }),
   dp: z.unknown(),
+  evaluation: z.unknown().optional(),
   secureAggregation: z.strictObject({
     profile: z.literal("strict"),
+    graph: z.discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("full") }),
+      z.strictObject({ kind: z.literal("ring"), degree: z.number().int().min(2) }),
+    ]).exactOptional(),
     threshold: z.number().int().min(2),
     nMin: z.number().int().min(3),
     colluders: z.number().int().min(1),
@@ -77,10 +83,14 @@ export interface PlanTerms {
   };
   /** Noise, clipping, sampling and the schedule of events. */
   readonly dp: DpPlan;
+  /** The evaluation on held-out patients that follows the last step; absent where there is none. */
+  readonly evaluation?: EvaluationPlan;
   /** How sums are formed. */
   readonly secureAggregation: {
     /** Survivor signatures are always collected: distributed noise depends on them. */
     readonly profile: "strict";
+    /** Who shares secrets and masks with whom; everybody with everybody where it is left out. */
+    readonly graph?: Graph;
     /** Shares needed to reconstruct a secret. */
     readonly threshold: number;
     /** Fewest sites whose sum is revealed. */
@@ -92,10 +102,27 @@ export interface PlanTerms {
   };
 }
 
+/** Number of the last secure aggregation: that of the evaluation where there is one, otherwise of the last step. */
+export function lastRound({ dp, evaluation }: Pick<FederationPlan, "dp" | "evaluation">): number {
+  return dp.request.steps + (evaluation === undefined ? 0 : 1);
+}
+
+/** The evaluation, where this round is it. */
+export function evaluationAt(plan: FederationPlan, round: number): EvaluationPlan | undefined {
+  return round === plan.dp.request.steps + 1 ? plan.evaluation : undefined;
+}
+
 /** The plan's hash: SHA-256 over its canonical JSON, hexadecimal. Every step's configuration carries it. */
 export function federationPlanHash(plan: FederationPlan): string {
-  return sha256Hex(canonicalJson(plan));
+  const known = HASHES.get(plan);
+  if (known !== undefined) return known;
+  const hash = sha256Hex(canonicalJson(plan));
+  HASHES.set(plan, hash);
+  return hash;
 }
+
+/** Hashes of plans, which never change: one of a thousand sites takes long to write out at every step. */
+const HASHES = new WeakMap<FederationPlan, string>();
 
 /** The plan with the aggregator's signature, as bytes to send. */
 export function sealPlan(plan: FederationPlan, identity: Identity): Uint8Array {
@@ -134,9 +161,10 @@ export function openPlan(bytes: Uint8Array, aggregatorPublicKey: Uint8Array): Fe
       needed: "a fedkim-plan/1 of the same FedKIM version",
     });
   }
-  const { model } = parsed.data;
+  const { model, evaluation, ...terms } = parsed.data;
   return {
-    ...parsed.data,
+    ...terms,
+    ...(evaluation === undefined ? {} : { evaluation: parseEvaluationPlan(evaluation) }),
     dp: parsePlan(parsed.data.dp),
     model: { ...model, spec: parseLocalModelSpec(model.spec) },
   };

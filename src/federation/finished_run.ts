@@ -11,7 +11,7 @@ import {
 } from "./aggregator_results.ts";
 import type { AggregatorConfig } from "./config.ts";
 import type { FederationPlan } from "./federation_plan.ts";
-import { loadFoundation } from "./foundation_base.ts";
+import { foundationUse, loadFoundation, openFoundation } from "./foundation_base.ts";
 import { type ModelBase, publicParts } from "./public_stage.ts";
 import { RUN_FILES, RunFolder } from "./run_folder.ts";
 import { readWeights } from "./weights_file.ts";
@@ -28,14 +28,26 @@ export interface FinishedRun extends ModelBase {
   readonly weights: LocalWeights;
 }
 
-/** Opens a run's folder. @throws FedKimError `ConfigError` where it is not a run that got through aggregation */
-export async function openRun(path: string): Promise<FinishedRun> {
+/**
+ * Opens a run's folder.
+ * @param path the folder
+ * @param purpose what its foundation model is loaded for, which decides the memory that is planned
+ * @param onProgress receives the memory plan
+ * @throws FedKimError `ConfigError` where it is not a run that got through aggregation
+ */
+export async function openRun(
+  path: string,
+  purpose: "inject" | "answer" = "answer",
+  onProgress: OnProgress = () => {},
+): Promise<FinishedRun> {
   const { plan, config } = await readRunJson<{ plan: FederationPlan; config: AggregatorConfig }>(path, "run");
+  const opened = await openFoundation(config.foundationModel);
+  const use = foundationUse(purpose, plan.model.spec, opened.tokenizer);
   return {
     path,
     plan,
     config,
-    ...await loadFoundation(config.foundationModel),
+    ...await loadFoundation(opened, use, onProgress),
     spec: plan.model.spec,
     tasks: plan.tasks,
     weights: await readWeights(join(path, RUN_FILES.weights)),

@@ -4,6 +4,10 @@ import type { HttpServer, ServerOptions } from "./http_server.ts";
 import { serverUrl } from "./http_server.ts";
 import { inTraceOf } from "./telemetry.ts";
 
+/** How long the head of a request, and all of it, may take to arrive, milliseconds. */
+const HEADERS_MS = 20_000;
+const REQUEST_MS = 120_000;
+
 /** Certificate, key and the authorities of clients, PEM. */
 export interface MutualTls {
   /** Certificate chain. */
@@ -42,6 +46,8 @@ export function listenMutualTls(
         key: tls.key,
         ca: tls.clientCa,
         requestCert: true,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: REQUEST_MS,
         rejectUnauthorized: true,
       },
     }, (address) => {

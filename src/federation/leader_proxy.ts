@@ -1,6 +1,8 @@
 import { FedKimError } from "../formats/errors.ts";
 import { toProblem } from "./problem.ts";
 import type { Store } from "./store/mod.ts";
+import type { TlsFiles } from "./tls.ts";
+import { outboundClient } from "./tls_client.ts";
 
 /** Marks a request that a replica has passed on, so that it is never passed on twice. */
 const PASSED_ON = "x-fedkim-passed-on";
@@ -13,8 +15,11 @@ export class LeaderProxy {
   #address: string | undefined;
   #pending = new AbortController();
 
-  /** @param store which must answer for this replica to be ready */
-  constructor(private readonly store: Pick<Store, "newest">) {}
+  /**
+   * @param store which must answer for this replica to be ready
+   * @param http how other replicas are reached; the platform's own way by default
+   */
+  constructor(private readonly store: Pick<Store, "newest">, private readonly http?: Deno.HttpClient) {}
 
   /** Passes requests on to another address from now on; those that wait for an older leader are given back. */
   follow(address: string | undefined): void {
@@ -28,6 +33,7 @@ export class LeaderProxy {
   close(): void {
     this.follow(undefined);
     this.#pending.abort();
+    this.http?.close();
   }
 
   /** The leader's answer, or a problem document that asks to come back. */
@@ -48,6 +54,7 @@ export class LeaderProxy {
         headers,
         body: request.body,
         redirect: "manual",
+        ...(this.http === undefined ? {} : { client: this.http }),
         signal: AbortSignal.any([this.#pending.signal, request.signal]),
       });
     } catch (error) {
@@ -58,6 +65,17 @@ export class LeaderProxy {
       });
     }
   }
+}
+
+/**
+ * How replicas call each other: by TLS, with the certificate that they serve where they ask for one themselves.
+ * @param tls the replica's own TLS files
+ * @throws FedKimError `ConfigError` for files that cannot be used
+ */
+export function replicaClient(tls: TlsFiles | undefined): Promise<Deno.HttpClient | undefined> {
+  if (tls === undefined) return Promise.resolve(undefined);
+  const own = tls.clientCa === undefined ? {} : { clientCert: tls.cert, clientKey: tls.key };
+  return outboundClient({ caFile: tls.peerCa, ...own });
 }
 
 function nobodyLeads(): FedKimError {

@@ -38,7 +38,7 @@ export type { LedgerHead, Member, Role } from "./enrollment_book.ts";
 export { decodeInvite, encodeInvite } from "./invite.ts";
 export type { Invite } from "./invite.ts";
 export { acceptInvite } from "./site_enrollment.ts";
-export { dashboardLink } from "./dashboard_link.ts";
+export { dashboardLink, shareLedger } from "./dashboard_link.ts";
 export { rotateKey } from "./site_rotation.ts";
 export { readPolicy, writePolicy } from "./site_policy.ts";
 export type { SitePolicy } from "./site_policy.ts";
@@ -51,11 +51,29 @@ export type { SiteEvent, SiteWorkerOptions } from "./site_worker.ts";
 export { UNACCOUNTED_RELEASES } from "./unaccounted.ts";
 export { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 export type { ServerOptimizerConfig, ServerOptimizerState } from "./server_optimizer.ts";
+export { fedAdam, fedAvg, fedProx, fedYogi, STRATEGIES, strategyNamed } from "./strategies/mod.ts";
+export type { AdaptiveOptions, Strategy, StrategyName, StrategyStep } from "./strategies/mod.ts";
 export type { TaskResult } from "./evaluation.ts";
 export { evaluateRun, injectRun, openRun, readRunJson } from "./finished_run.ts";
 export type { FinishedRun } from "./finished_run.ts";
 export { predictRun } from "./prediction.ts";
 export type { Prediction } from "./prediction.ts";
+export { readWithdrawals, withdrawalNote, withdrawPatients } from "./withdrawal.ts";
+export type { Withdrawal } from "./withdrawal.ts";
+export { crossSiteMarkdown } from "./site_evaluation/mod.ts";
+export type {
+  CrossSiteEvaluation,
+  Estimate,
+  Estimates,
+  EvaluationConfig,
+  EvaluationPlan,
+  Group,
+  GroupResult,
+  HistogramFigures,
+  LayoutTerms,
+  SubgroupDimension,
+  TaskAcrossSites,
+} from "./site_evaluation/mod.ts";
 export { modelCard, renderModelCard } from "./model_card.ts";
 export type { ModelCard } from "./model_card.ts";
 export { INJECTION_RECIPE } from "./injection_recipe.ts";

@@ -2,6 +2,7 @@ import { VERSION } from "../formats/version.ts";
 import type { EvaluationResult } from "./aggregator_results.ts";
 import type { FinishedRun } from "./finished_run.ts";
 import { federationPlanHash } from "./federation_plan.ts";
+import { type CrossSiteEvaluation, crossSiteMarkdown } from "./site_evaluation/mod.ts";
 
 /** What a user of a run's predictions must know (after Mitchell et al. 2019, Model Cards for Model Reporting). */
 export interface ModelCard {
@@ -35,6 +36,8 @@ export interface ModelCard {
   }[];
   /** Results on the run's test folder; absent where it had none. */
   readonly tasks?: EvaluationResult;
+  /** Results on held-out patients of the sites, overall and by subgroup; absent where the run had none. */
+  readonly crossSite?: CrossSiteEvaluation;
   /** Limits, in sentences. */
   readonly limits: readonly string[];
 }
@@ -47,8 +50,17 @@ const LIMITS = [
   "Epsilon bounds what the model can tell about one privacy unit; it does not make the predictions right or fair.",
 ] as const;
 
-/** The card of a finished run. @param tasks its results on test, from `evaluation.json` */
-export function modelCard(run: FinishedRun, tasks: EvaluationResult | undefined): ModelCard {
+/**
+ * The card of a finished run.
+ * @param run the run
+ * @param tasks its results on test, from `evaluation.json`
+ * @param crossSite its results on the sites' held-out patients, from the same file
+ */
+export function modelCard(
+  run: FinishedRun,
+  tasks: EvaluationResult | undefined,
+  crossSite?: CrossSiteEvaluation,
+): ModelCard {
   const { plan } = run;
   const sets: Record<string, string[]> = {};
   for (const { set, task } of plan.model.spec.heads) (sets[set] ??= []).push(task);
@@ -66,6 +78,7 @@ export function modelCard(run: FinishedRun, tasks: EvaluationResult | undefined)
       delta,
     })),
     ...(tasks === undefined ? {} : { tasks }),
+    ...(crossSite === undefined ? {} : { crossSite }),
     limits: LIMITS,
   };
 }
@@ -112,6 +125,14 @@ export function renderModelCard(card: ModelCard): string {
       ...rows,
     ]),
     "",
+    ...(card.crossSite === undefined ? [] : [
+      "## Results at the sites, by subgroup",
+      "",
+      "Of the federated encoders and heads, before the injection.",
+      "",
+      ...crossSiteMarkdown(card.crossSite),
+      "",
+    ]),
     "## Limits",
     "",
     ...card.limits.map((limit) => `- ${limit}`),

@@ -3,6 +3,7 @@ import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import type { FederationPlan } from "./federation_plan.ts";
+import { gateEvaluation } from "./site_evaluation/mod.ts";
 import type { SitePolicy } from "./site_policy.ts";
 
 /** Smallest slack for the float error of norms that a site accepts; the plan's noise covers it. */
@@ -26,6 +27,7 @@ export function gatePlan(
   gateCohort(plan, policy);
   gateModel(plan, policy);
   gatePrivacy(plan, policy, units);
+  gateEvaluation(plan, policy, units, MIN_FLOAT_SLACK);
 }
 
 /** Who else is summed with: cohort size and colluders mean nothing where the aggregator makes up the others. */

@@ -36,6 +36,7 @@ const REASON_STATUS: Readonly<Record<string, number>> = {
   role: 403,
   body_missing: 408,
   length_required: 411,
+  content_type: 415,
   too_large: 413,
   range: 416,
   rate_limited: 429,

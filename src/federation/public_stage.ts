@@ -15,9 +15,9 @@ import {
 import { createPlan, type DpPlan } from "../dp/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
-import { minimumSites } from "./cohort.ts";
+import { cohortOf, cohortSize } from "./cohort.ts";
 import type { AggregatorConfig } from "./config.ts";
-import { type FoundationBase, loadFoundation } from "./foundation_base.ts";
+import { type FoundationBase, foundationUse, loadFoundation, openFoundation } from "./foundation_base.ts";
 import { splitPublic } from "./public_split.ts";
 import { encodeTextTable } from "./text_table.ts";
 
@@ -74,11 +74,13 @@ export async function preparePublic(
 ): Promise<PublicStage> {
   const data = await loadFederationPart(config.data.public);
   const tasks = trainTasks(data, config.tasks);
-  const foundation = await loadFoundation(config.foundationModel);
-  const { table, text } = foundation;
+  const opened = await openFoundation(config.foundationModel);
   const { train } = splitPublic(data);
   const spec = pretrained?.spec ??
-    createSpec(train, tasks, { ...config.model, tokenDimension: text.dimension });
+    createSpec(train, tasks, { ...config.model, tokenDimension: opened.config.hiddenSize });
+  const use = foundationUse("inject", spec, opened.tokenizer);
+  const foundation = await loadFoundation(opened, use, onProgress);
+  const { table, text } = foundation;
   const base = pretrained?.base ?? await pretrainOnPublic(spec, train, text, {
     seed: config.seed,
     onProgress: (done, total) => onProgress({ stage: "pretrain", done, total }),
@@ -150,7 +152,7 @@ export function makeDpPlan(config: AggregatorConfig, stage: PublicStage): DpPlan
     steps: config.rounds.steps ?? (local ? DEFAULT_LOCAL_TRAINING.rounds : DEFAULT_TRAINING.steps),
     profile: local ? { type: "local", stepsPerRound: config.local.steps } : { type: "strict" },
     dimension: federatedParameters(stage.spec).dimension,
-    cohort: { n: config.sites.length, nMin: minimumSites(config), colluders: config.privacy.colluders },
+    cohort: { n: cohortSize(config), nMin: cohortOf(config).nMin, colluders: config.privacy.colluders },
     maxUnitsPerStep: config.privacy.maxUnitsPerStep,
     delta: config.privacy.delta,
     target: { epsilon: config.privacy.epsilon },

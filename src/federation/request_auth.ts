@@ -149,7 +149,7 @@ export class RequestVerifier {
     }
     // Kept longer than any clock can make the request valid, and short however long the nonce is.
     if (!(await this.options.once(sha256Hex(`${name} ${nonce}`), 4000 * REQUEST_WINDOW_SECONDS))) {
-      throw refused("the request was seen before", "send a fresh request");
+      throw refused("the request was seen before", "send a fresh request", "replayed");
     }
   }
 
@@ -194,6 +194,7 @@ function outOfTime(): FedKimError {
   );
 }
 
-function refused(found: string, remedy: string): FedKimError {
-  return new FedKimError("AuthenticationError", "The request is refused.", { found, remedy });
+function refused(found: string, remedy: string, reason?: string): FedKimError {
+  const details = { found, remedy, ...(reason === undefined ? {} : { reason }) };
+  return new FedKimError("AuthenticationError", "The request is refused.", details);
 }

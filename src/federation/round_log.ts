@@ -3,9 +3,9 @@ import { FedKimError } from "../formats/errors.ts";
 import type { Fence, Store } from "./store/mod.ts";
 
 /** Entries that are read at once; each may hold a whole upload chunk. */
-const PAGE = 16;
+const PAGE = 4;
 
-const KIND = { close: 0, message: 1, order: 2 } as const;
+const KIND = { close: 0, message: 1, order: 2, release: 3 } as const;
 
 /** What a step began with: fixed before its order leaves, so that a restart gives the same order to the same sites. */
 export interface StepOrder {
@@ -39,21 +39,24 @@ export class RoundLog {
     return await this.store.newest(this.stream) > 0;
   }
 
-  /** The step as far as it was recorded; undefined where it has not begun. @throws FedKimError `StoreError` */
-  async read(): Promise<{ readonly begun: StepOrder; readonly events: readonly ServerEvent[] } | undefined> {
-    let begun: StepOrder | undefined;
-    const events: ServerEvent[] = [];
+  /** What the step began with; undefined where it has not begun. @throws FedKimError `StoreError` */
+  async order(): Promise<StepOrder | undefined> {
+    const [first] = await this.store.read(this.stream, 0, 1);
+    const entry = first && decode(first.body);
+    return entry?.kind === "order" ? entry.begun : undefined;
+  }
+
+  /** Everything that was recorded after the order, a few entries in memory at a time. @throws FedKimError `StoreError` */
+  async *events(): AsyncGenerator<ServerEvent> {
     for (let after = 0;;) {
       const entries = await this.store.read(this.stream, after, PAGE);
       for (const { sequence, body } of entries) {
         after = sequence;
         const entry = decode(body);
-        if (entry.kind !== "order") events.push(entry);
-        else begun = entry.begun;
+        if (entry.kind !== "order") yield entry;
       }
-      if (entries.length < PAGE) break;
+      if (entries.length < PAGE) return;
     }
-    return begun && { begun, events };
   }
 
   /** Fixes the step's order, durably. */
@@ -65,10 +68,9 @@ export class RoundLog {
 
   /** Takes an event; it is durable after the next flush. */
   record(event: ServerEvent): void {
+    const sender = event.kind === "close" ? new Uint8Array() : new TextEncoder().encode(event.clientId);
     this.#pending.push(
-      event.kind === "close"
-        ? entry(KIND.close, new Uint8Array(), new Uint8Array())
-        : entry(KIND.message, new TextEncoder().encode(event.clientId), event.bytes),
+      entry(KIND[event.kind], sender, event.kind === "message" ? event.bytes : new Uint8Array()),
     );
   }
 
@@ -85,7 +87,7 @@ export class RoundLog {
 
   /** Drops the log of a step whose outcome is durable elsewhere. */
   async trim(): Promise<void> {
-    await this.store.trim(this.stream, await this.store.newest(this.stream), this.fence);
+    await this.store.forget(this.stream, this.fence);
   }
 }
 
@@ -107,6 +109,7 @@ function decode(
     const head = new TextDecoder().decode(bytes.subarray(5, 5 + length));
     const body = bytes.slice(5 + length);
     if (bytes[0] === KIND.close) return { kind: "close" };
+    if (bytes[0] === KIND.release) return { kind: "release", clientId: head };
     if (bytes[0] === KIND.message) return { kind: "message", clientId: head, bytes: body };
     if (bytes[0] === KIND.order) return { kind: "order", begun: { order: body, sites: JSON.parse(head) } };
   }

@@ -12,7 +12,7 @@ import {
 } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
-import { type FederationPlan, federationPlanHash } from "./federation_plan.ts";
+import { evaluationAt, type FederationPlan, federationPlanHash, lastRound } from "./federation_plan.ts";
 
 const LABEL = "fedkim/round/1";
 const OrderSchema = z.strictObject({
@@ -23,32 +23,46 @@ const OrderSchema = z.strictObject({
 
 /** Keys of every site of a plan, as secure aggregation wants them. */
 export function rosterOf(plan: FederationPlan): Enrolled {
-  return new Map(plan.roster.map((entry) => [entry.site, fromHex(entry.publicKey)!]));
+  return enrolledOf(plan).keys;
 }
+
+/** Keys of a plan and their hash, worked out once for each plan. */
+function enrolledOf(plan: FederationPlan): { readonly keys: Enrolled; readonly hash: Uint8Array } {
+  let found = ROSTERS.get(plan);
+  if (found === undefined) {
+    const keys = new Map(plan.roster.map((entry) => [entry.site, fromHex(entry.publicKey)!]));
+    found = { keys, hash: enrolledHash(keys) };
+    ROSTERS.set(plan, found);
+  }
+  return found;
+}
+
+const ROSTERS = new WeakMap<FederationPlan, { readonly keys: Enrolled; readonly hash: Uint8Array }>();
 
 /**
  * The secure-aggregation configuration of one step: everything but step number and model comes from the signed plan,
  * so that no later message can weaken it.
  */
 export function roundConfigOf(plan: FederationPlan, round: number, modelHash: string): RoundConfig {
-  const { profile, threshold, nMin, colluders, chunkCoordinates } = plan.secureAggregation;
+  const { profile, graph, threshold, nMin, colluders, chunkCoordinates } = plan.secureAggregation;
+  const { request, encoding } = (evaluationAt(plan, round) ?? plan).dp;
   return makeRoundConfig({
     taskId: plan.federation,
     roundId: round,
     profile,
-    graph: { kind: "full" },
+    graph: graph ?? { kind: "full" },
     threshold,
     nMin,
     nMax: plan.roster.length,
     colluders,
-    enrolledHash: enrolledHash(rosterOf(plan)),
+    enrolledHash: enrolledOf(plan).hash,
     modelHash: fromHex(modelHash)!,
     planHash: fromHex(federationPlanHash(plan))!,
-    dimension: plan.dp.request.dimension,
-    ringBits: plan.dp.encoding.ringBits,
+    dimension: request.dimension,
+    ringBits: encoding.ringBits,
     wireForm: "word32",
     chunkCoordinates,
-    coordinateBound: Math.floor((2 ** (plan.dp.encoding.ringBits - 1) - 1) / plan.roster.length),
+    coordinateBound: Math.floor((2 ** (encoding.ringBits - 1) - 1) / plan.roster.length),
   });
 }
 
@@ -84,11 +98,11 @@ export function openRoundOrder(
   }
   const decoded = decodeRoundConfig(config);
   const wanted = encodeRoundConfig(roundConfigOf(plan, decoded.roundId, toHex(decoded.modelHash)));
-  if (toHex(wanted) !== order.config || decoded.roundId < 1 || decoded.roundId > plan.dp.request.steps) {
+  if (toHex(wanted) !== order.config || decoded.roundId < 1 || decoded.roundId > lastRound(plan)) {
     throw new FedKimError("PolicyRefused", "A round order does not follow the plan.", {
       reason: "order_not_in_plan",
       found: `step ${decoded.roundId}`,
-      needed: `a step from 1 to ${plan.dp.request.steps} with the plan's own parameters`,
+      needed: `a step from 1 to ${lastRound(plan)} with the plan's own parameters`,
       remedy: "tell the consortium",
     });
   }

@@ -1,4 +1,10 @@
-import { type Enrolled, type RoundConfig, SecAggServer, type ServerEvent } from "../secure_agg/mod.ts";
+import {
+  type Enrolled,
+  type MaskEngine,
+  type RoundConfig,
+  SecAggServer,
+  type ServerEvent,
+} from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { stepSequence } from "./letter_order.ts";
 import type { Letter, Mailbox } from "./mailbox.ts";
@@ -33,17 +39,41 @@ export interface RoundSessionOptions {
   readonly phaseDeadlineMs: number;
   /**
    * How long an unfinished upload keeps its place after its last new chunk while others wait for one, milliseconds;
-   * {@link UPLOAD_IDLE_SHARE} of the phase deadline by default. The site may send the very same chunks again.
+   * {@link UPLOAD_IDLE_SHARE} of the phase deadline by default, but at least what a chunk takes over a link of
+   * {@link SLOWEST_LINK}. An upload that has shown a slower pace is given twice its longest pause. Neither is more than
+   * half of the phase deadline. The site may send the very same chunks again.
    */
   readonly uploadIdleMs?: number;
   /** Milliseconds since some fixed moment; the machine's monotonic clock by default. */
   readonly now?: () => number;
   /** The step's write-ahead log. */
   readonly log: RoundLog;
+  /** Uploads that may be in flight at a time; what {@link STAGED_BYTES} allows by default. */
+  readonly uploadPlaces?: number;
+  /** Takes the masks out of the sum; this thread alone by default. */
+  readonly engine?: MaskEngine;
+}
+
+/** Vectors of uploads in flight may take so much memory together, bytes; eight of them are always let in. */
+const STAGED_BYTES = 64 * 2 ** 20;
+
+/** How many uploads may be in flight at a time for vectors of this length. */
+function placesFor(dimension: number): number {
+  return Math.max(8, Math.floor(STAGED_BYTES / (4 * dimension)));
 }
 
 /** Share of the phase deadline after which an upload that stalls gives its place to a waiting one. */
 export const UPLOAD_IDLE_SHARE = 0.25;
+
+/** Slowest link that an upload's chunks are waited for, bytes a second: half a megabit. */
+export const SLOWEST_LINK = 2 ** 16;
+
+/** Milliseconds after which a silent upload counts as stalled, unless the caller says otherwise. */
+function idleLimit({ config, phaseDeadlineMs }: RoundSessionOptions): number {
+  const chunkBytes = 4 * Math.min(config.chunkCoordinates, config.dimension);
+  const oneChunk = Math.min(1000 * chunkBytes / SLOWEST_LINK, phaseDeadlineMs / 2);
+  return Math.max(UPLOAD_IDLE_SHARE * phaseDeadlineMs, oneChunk);
+}
 
 /**
  * One secure aggregation over the network: collects answers, closes phases, posts what each site must get next. Nothing
@@ -57,6 +87,8 @@ export class RoundSession {
   readonly #now: () => number;
   /** When each site's last new message of the phase was taken, the longest ago first. */
   readonly #heard = new Map<string, number>();
+  /** Longest time between two new messages of a site in this phase: a slow link is no stalled one. */
+  readonly #pauses = new Map<string, number>();
   #failure: unknown;
   /** Sites that were waited for in some phase and did not answer. */
   readonly missing: Set<string> = new Set();
@@ -68,7 +100,7 @@ export class RoundSession {
     private readonly awaited: ReadonlySet<string>,
   ) {
     this.#server = server;
-    this.#uploadIdleMs = options.uploadIdleMs ?? UPLOAD_IDLE_SHARE * options.phaseDeadlineMs;
+    this.#uploadIdleMs = options.uploadIdleMs ?? idleLimit(options);
     this.#now = options.now ?? (() => performance.now());
   }
 
@@ -78,9 +110,15 @@ export class RoundSession {
    * @throws FedKimError `StoreError`
    */
   static async open(options: RoundSessionOptions): Promise<RoundSession> {
-    const { config, enrolled, log } = options;
-    const server = { config, enrolled, record: (event: ServerEvent) => log.record(event) };
-    const known = await log.read();
+    const { config, enrolled, log, engine } = options;
+    const server = {
+      config,
+      enrolled,
+      maxStagedVectors: options.uploadPlaces ?? placesFor(config.dimension),
+      ...(engine === undefined ? {} : { engine }),
+      record: (event: ServerEvent) => log.record(event),
+    };
+    const known = await log.order();
     let session: RoundSession;
     if (known === undefined) {
       const begun = { order: options.order, sites: [...options.present] };
@@ -92,25 +130,18 @@ export class RoundSession {
         new Set(begun.sites),
       );
     } else {
-      const { begun, events } = known;
+      const heard = new Set<string>();
       session = new RoundSession(
         options,
-        await SecAggServer.replay(server, events),
-        new Uint8Array(begun.order),
-        new Set(begun.sites),
+        await SecAggServer.replay(server, noting(log.events(), heard)),
+        new Uint8Array(known.order),
+        new Set(known.sites),
       );
-      session.#hearAgain(events);
+      // Uploads that were under way when the log ended count as heard of now.
+      for (const site of heard) session.#heard.set(site, session.#now());
     }
     session.#post();
     return session;
-  }
-
-  /** Uploads that were under way when the log ended count as heard of now. */
-  #hearAgain(events: readonly ServerEvent[]): void {
-    for (const event of events) {
-      if (event.kind === "close") this.#heard.clear();
-      else this.#heard.set(event.clientId, this.#now());
-    }
   }
 
   /** The phase that is open, who may answer in it, and who has. */
@@ -137,13 +168,19 @@ export class RoundSession {
         "Too many sites upload at once; the same message will be taken in a moment.",
       );
     }
-    if (receipt.kind === "accepted") {
-      this.#heard.delete(site);
-      this.#heard.set(site, this.#now());
-    }
+    if (receipt.kind === "accepted") this.#hear(site);
     // A repeated message may be one whose first copy is still on its way to the disk.
     await this.#flush();
     this.#wake();
+  }
+
+  /** Notes a new message, and how long its site was silent before it. */
+  #hear(site: string): void {
+    const now = this.#now();
+    const before = this.#heard.get(site);
+    if (before !== undefined) this.#pauses.set(site, Math.max(this.#pauses.get(site) ?? 0, now - before));
+    this.#heard.delete(site);
+    this.#heard.set(site, now);
   }
 
   /** What is in memory and not durable must not be acted on: a failed write ends the session here. */
@@ -162,7 +199,9 @@ export class RoundSession {
     if (this.#server.phase !== "masked_input") return false;
     const answered = new Set(this.#server.answered);
     for (const [site, at] of this.#heard) {
-      if (this.#now() - at < this.#uploadIdleMs) return false;
+      const pace = Math.min(2 * (this.#pauses.get(site) ?? 0), this.options.phaseDeadlineMs / 2);
+      const patience = Math.max(this.#uploadIdleMs, pace);
+      if (this.#now() - at < patience) continue;
       this.#heard.delete(site);
       if (answered.has(site)) continue;
       this.#server.releaseUpload(site);
@@ -186,6 +225,7 @@ export class RoundSession {
       }
       // Before the next phase opens: what comes in while the log is written counts as heard in that phase.
       this.#heard.clear();
+      this.#pauses.clear();
       await this.#server.close();
       await this.#flush();
       this.#post();
@@ -226,14 +266,35 @@ export class RoundSession {
         resolve();
       };
       const timer = setTimeout(finish, this.options.phaseDeadlineMs);
+      // Each message completes one site at most: so many must come before it is worth looking again.
+      let missing = 0;
       this.#wake = () => {
+        if (this.#failure !== undefined) return finish();
+        if (--missing > 0) return;
         const answered = new Set(this.#server.answered);
         const waiting = this.#server.expected.filter((site) => this.awaited.has(site) && !answered.has(site));
-        if (waiting.length === 0 || this.#failure !== undefined) finish();
+        missing = waiting.length;
+        if (missing === 0) finish();
       };
       signal.addEventListener("abort", finish);
       if (signal.aborted) finish();
       else this.#wake();
     });
+  }
+}
+
+/** Passes the events of a log on and notes who spoke in the phase that they end in, the longest ago first. */
+async function* noting(
+  events: AsyncIterable<ServerEvent>,
+  heard: Set<string>,
+): AsyncGenerator<ServerEvent> {
+  for await (const event of events) {
+    if (event.kind === "close") heard.clear();
+    else if (event.kind === "release") heard.delete(event.clientId);
+    else {
+      heard.delete(event.clientId);
+      heard.add(event.clientId);
+    }
+    yield event;
   }
 }

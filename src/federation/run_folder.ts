@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeDurable } from "../formats/durable_file.ts";
+import { asDiskFull, writeDurable } from "../formats/durable_file.ts";
 
 /** File names inside a run's folder. */
 export const RUN_FILES = {
@@ -35,7 +35,10 @@ export class RunFolder {
 
   /** Appends a line to `metrics.jsonl`. Only sums, public validation results and timings belong here. */
   async metric(line: Readonly<Record<string, unknown>>): Promise<void> {
-    await Deno.writeTextFile(this.file("metrics"), `${JSON.stringify(line)}\n`, { append: true });
+    const path = this.file("metrics");
+    await Deno.writeTextFile(path, `${JSON.stringify(line)}\n`, { append: true }).catch((error) => {
+      throw asDiskFull(path, error);
+    });
   }
 
   /** Makes room for a new run: what an older one left here would be taken for its own. */
@@ -59,6 +62,11 @@ export class RunFolder {
       lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
       0o644,
     );
+  }
+
+  /** Replaces a checkpoint: a crash or a full disk leaves the old one or the new one, never a part. */
+  async checkpoint(name: "weights" | "best" | "base", bytes: Uint8Array): Promise<void> {
+    await writeDurable(this.file(name), bytes, 0o644);
   }
 
   /** Writes a JSON file of the run. */

@@ -69,6 +69,7 @@ export class RunStore {
     await this.#write({ ...record, state, ...(result === undefined ? {} : { result }) });
     await this.store.delete("run_base", planHash, this.fence);
     await this.store.delete("run_step", planHash, this.fence);
+    await this.store.delete("run_evaluation", planHash, this.fence);
     for (const site of await this.store.keys(sitesOf(planHash))) {
       await this.store.delete(sitesOf(planHash), site, this.fence);
     }
@@ -95,6 +96,16 @@ export class RunStore {
   /** Replaces the state after a step, as a whole. */
   async saveStep(planHash: string, state: StepState): Promise<void> {
     await this.store.put("run_step", planHash, encodeStepState(state), this.fence);
+  }
+
+  /** The model that sites evaluate, as they fetch it; undefined before the evaluation. */
+  async evaluationModel(planHash: string): Promise<Bytes | undefined> {
+    return await this.store.get("run_evaluation", planHash);
+  }
+
+  /** Keeps the model that sites evaluate: a round that is carried on must offer the very same bytes. */
+  async saveEvaluationModel(planHash: string, model: Uint8Array): Promise<void> {
+    await this.store.put("run_evaluation", planHash, model, this.fence);
   }
 
   /** The write-ahead log of a step. */

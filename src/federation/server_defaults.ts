@@ -9,11 +9,12 @@ import type { ServerOptimizerConfig } from "./server_optimizer.ts";
 export function serverOptimizerOf(config: AggregatorConfig, steps: number): ServerOptimizerConfig {
   const local = config.mode === "local";
   const name = config.optimizer.name ?? (local ? "fedavg" : "fedadam");
-  const full = local && name === "fedavg";
+  const averages = name === "fedavg" || name === "fedprox";
+  const full = local && averages;
   return {
     name,
     learningRate: config.optimizer.learningRate ?? (full ? 1 : DEFAULT_TRAINING.learningRate),
-    beta1: name === "fedavg" ? 0 : 0.9,
+    beta1: averages ? 0 : 0.9,
     beta2: 0.99,
     adaptivity: 1e-8,
     anchorDecay: config.optimizer.anchorDecay,

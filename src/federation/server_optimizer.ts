@@ -1,12 +1,12 @@
 import { FedKimError } from "../formats/errors.ts";
+import { type Strategy, type StrategyName, strategyNamed } from "./strategies/mod.ts";
 
-/**
- * Server-side step on the flat federated parameters. `fedavg` is plain gradient descent on the aggregate
- * (with momentum where `beta1` is not 0): FedAvg where the aggregate is a mean of model changes; `fedadam` and `fedyogi` are Reddi et al. 2021, Algorithm 2, with bias correction.
- */
+/** Server-side step on the flat federated parameters: the strategy gives the direction, this the rest. */
 export interface ServerOptimizerConfig {
-  /** Which rule moves the parameters. */
-  readonly name: "fedavg" | "fedadam" | "fedyogi";
+  /** Which of the shipped strategies gives the direction. */
+  readonly name: StrategyName;
+  /** A strategy of one's own, instead of the one that `name` means. */
+  readonly strategy?: Strategy;
   /** Step size. */
   readonly learningRate: number;
   /** Momentum of the first moment, in [0, 1). */
@@ -21,28 +21,29 @@ export interface ServerOptimizerConfig {
   readonly decaySteps: number;
 }
 
-/** What the optimizer carries from step to step. */
+/** What the server carries from step to step. */
 export interface ServerOptimizerState {
   /** Steps taken. */
   readonly step: number;
-  /** First moment `[d]`. */
-  readonly m: Float64Array;
-  /** Second moment `[d]`. */
-  readonly v: Float64Array;
+  /** Number of parameters d. */
+  readonly dimension: number;
+  /** What the strategy remembers, vectors `[d]`; empty before the first step. */
+  readonly memory: readonly Float64Array[];
 }
 
 /** The state before the first step. @param dimension number of parameters d */
 export function initServerOptimizer(dimension: number): ServerOptimizerState {
-  return { step: 0, m: new Float64Array(dimension), v: new Float64Array(dimension) };
+  return { step: 0, dimension, memory: [] };
 }
 
 /**
  * One step down the aggregated gradient. A post-processing of a private sum: costs no privacy.
  * @param config the rule
- * @param state moments before the step
+ * @param state what the step before has left
  * @param parameters `[d]` before the step
  * @param anchor `[d]` the public-pretrained start, for `anchorDecay`
  * @param gradient `[d]` aggregated gradient, divided by a public constant
+ * @throws FedKimError `ModelError` where sizes differ, or a strategy gives something else than it promised
  */
 export function serverStep(
   config: ServerOptimizerConfig,
@@ -52,32 +53,38 @@ export function serverStep(
   gradient: Float64Array,
 ): { readonly state: ServerOptimizerState; readonly parameters: Float64Array } {
   const d = parameters.length;
-  if (gradient.length !== d || anchor.length !== d || state.m.length !== d) {
-    throw new FedKimError("ModelError", "The aggregate does not fit the model.", {
-      found: `${gradient.length} coordinates`,
-      needed: `${d} coordinates`,
-    });
+  if (gradient.length !== d || anchor.length !== d || state.dimension !== d) {
+    throw misfit(`${gradient.length} coordinates`, `${d} coordinates`);
   }
+  const strategy = config.strategy ?? strategyNamed(config.name, config);
   const step = state.step + 1;
-  const m = state.m.slice();
-  const v = state.v.slice();
-  const next = parameters.slice();
-  const rate = learningRateAt(config, step);
-  const correct1 = 1 - Math.pow(config.beta1, step);
-  const correct2 = 1 - Math.pow(config.beta2, step);
-  for (let i = 0; i < d; i++) {
-    const g = gradient[i];
-    m[i] = config.beta1 * m[i] + (1 - config.beta1) * g;
-    if (config.name === "fedadam") v[i] = config.beta2 * v[i] + (1 - config.beta2) * g * g;
-    else if (config.name === "fedyogi") v[i] -= (1 - config.beta2) * g * g * Math.sign(v[i] - g * g);
-    const scale = config.name === "fedavg" ? 1 : 1 / (Math.sqrt(v[i] / correct2) + config.adaptivity);
-    next[i] -= rate * (m[i] / correct1) * scale + config.anchorDecay * (parameters[i] - anchor[i]);
+  const before = state.memory.length < strategy.memory
+    ? Array.from({ length: strategy.memory }, () => new Float64Array(d))
+    : state.memory.slice(0, strategy.memory);
+  const { direction, memory } = strategy.direction(before, gradient, step);
+  const vectors = [direction, ...memory];
+  if (memory.length !== strategy.memory || vectors.some(({ length }) => length !== d)) {
+    throw misfit(
+      `${memory.length} vectors of the strategy ${strategy.name}`,
+      `a direction and ${strategy.memory} vectors of ${d} coordinates`,
+    );
   }
-  return { state: { step, m, v }, parameters: next };
+  if (!vectors.every((vector) => vector.every(Number.isFinite))) {
+    throw misfit(`a value of the strategy ${strategy.name} that is not finite`, "finite values");
+  }
+  const rate = learningRateAt(config, step);
+  const next = parameters.map((value, i) =>
+    value - rate * direction[i] - config.anchorDecay * (value - anchor[i])
+  );
+  return { state: { step, dimension: d, memory }, parameters: next };
 }
 
 /** Step size at a 1-based step. */
 function learningRateAt(config: ServerOptimizerConfig, step: number): number {
   if (config.decaySteps === 0) return config.learningRate;
   return config.learningRate * (1 - 0.9 * Math.min(1, (step - 1) / config.decaySteps));
+}
+
+function misfit(found: string, needed: string): FedKimError {
+  return new FedKimError("ModelError", "The aggregate does not fit the model.", { found, needed });
 }

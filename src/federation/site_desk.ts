@@ -40,7 +40,7 @@ export interface Visit {
   readonly software: string;
   /** Milliseconds since 1970 of its last request. */
   readonly lastSeen: number;
-  /** Steps that it has sent a message in, and so has charged to its ledger. */
+  /** Steps since then that it has sent a message in, and so has charged to its ledger. */
   readonly steps: number;
 }
 
@@ -64,6 +64,8 @@ export interface OfferedPlan {
   readonly sealed: Uint8Array<ArrayBuffer>;
   /** Steps of its schedule. */
   readonly steps: number;
+  /** Sites that take part; all of the federation by default. */
+  readonly sites?: readonly string[];
 }
 
 /** Where the aggregator and its sites meet: who has joined, accepted and answers, and what waits for whom. */
@@ -79,12 +81,16 @@ export class SiteDesk implements AggregatorDesk {
   #done: Letter | undefined;
   /** Newest step that has begun. */
   #newest = 0;
+  /** Steps that were over when the run was taken up again. */
+  #before = 0;
   /** True from a restart until the step that was in progress is carried on: its messages shall come again. */
   #resuming = false;
   /** Refusals of the present step that were noted, so that a site cannot fill the log. */
   readonly #refused = new Set<string>();
   #session: { readonly round: number; readonly session: RoundSession } | undefined;
   #refusal: FedKimError | undefined;
+  /** The change of a key, or the signing of a plan, that came last. */
+  #keys: Promise<unknown> = Promise.resolve();
   #waiting: () => void = () => {};
   readonly #listeners = new Set<() => void>();
   readonly #visits = new Map<string, { software: string; lastSeen: number; steps: number; step: number }>();
@@ -133,23 +139,32 @@ export class SiteDesk implements AggregatorDesk {
     this.mailboxes.get(site)?.close();
     const mailbox = new Mailbox(since);
     this.mailboxes.set(site, mailbox);
-    if (this.#plan !== undefined) mailbox.post(planLetter(this.#plan));
+    if (this.#plan !== undefined) mailbox.post(planLetter(this.#plan, site));
     if (this.#done !== undefined) mailbox.post(this.#done);
   }
 
   /** See {@link AggregatorDesk}. */
-  requireNoPlan(): void {
-    if (this.#plan === undefined) return;
-    throw new FedKimError("UnexpectedMessage", "Keys stay as they are while a plan is carried out.", {
-      remedy: "rotate the key when the federation is over",
+  changeKey<T>(change: () => Promise<T>): Promise<T> {
+    return this.whileKeysStay(async () => {
+      if (this.#plan === undefined) return await change();
+      throw new FedKimError("UnexpectedMessage", "Keys stay as they are while a plan is carried out.", {
+        remedy: "rotate the key when the federation is over",
+      });
     });
+  }
+
+  /** Does work while nobody else changes a key here, or signs a plan that names keys. */
+  whileKeysStay<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#keys.then(work);
+    this.#keys = result.catch(() => {});
+    return result;
   }
 
   /** See {@link AggregatorDesk}. */
   async planAnswer(site: string, answer: PlanAnswer): Promise<void> {
     this.#requireMember(site);
     if (answer.accepted) {
-      if (answer.planHash !== this.#plan?.hash) {
+      if (answer.planHash !== this.#plan?.hash || !takesPart(this.#plan, site)) {
         throw new FedKimError("UnexpectedMessage", "The answer is for another plan.", {
           found: answer.planHash,
         });
@@ -266,6 +281,11 @@ export class SiteDesk implements AggregatorDesk {
     return this.#visits.get(member);
   }
 
+  /** Steps of the plan that a site has charged, at most: those before a restart were nobody's to count. */
+  stepsOf(site: string): number {
+    return (this.#accepted.has(site) ? this.#before : 0) + (this.#visits.get(site)?.steps ?? 0);
+  }
+
   /** Where an enrolled member stands. */
   stateOf(site: string): "enrolled" | "joined" | "accepted" | "present" | "away" {
     if (!this.mailboxes.has(site)) return "enrolled";
@@ -289,7 +309,7 @@ export class SiteDesk implements AggregatorDesk {
   /** Sends the plan to all sites, and to each that joins later. */
   offer(plan: OfferedPlan): void {
     this.#plan = plan;
-    for (const mailbox of this.mailboxes.values()) mailbox.post(planLetter(plan));
+    for (const [site, mailbox] of this.mailboxes) mailbox.post(planLetter(plan, site));
   }
 
   /**
@@ -300,7 +320,7 @@ export class SiteDesk implements AggregatorDesk {
    */
   restore(plan: OfferedPlan, accepted: ReadonlyMap<string, number>, steps: number | undefined): void {
     this.#plan = plan;
-    this.#newest = steps ?? plan.steps;
+    this.#newest = this.#before = steps ?? plan.steps;
     this.#resuming = steps !== undefined;
     for (const [site, since] of accepted) {
       this.#openMailbox(site, since);
@@ -339,19 +359,22 @@ export class SiteDesk implements AggregatorDesk {
     for (const mailbox of this.mailboxes.values()) mailbox.post(letter);
   }
 
-  /** Waits until every site has joined. */
-  async allJoined(): Promise<void> {
-    await this.#until(
-      (site) => this.mailboxes.has(site),
-      this.options.sites.length,
-      "Not every site has joined.",
-      "NetworkError",
-    );
+  /**
+   * Waits until every site has joined, or at the deadline until enough of them have.
+   * @param enough how many will do; all by default
+   * @returns who has joined
+   */
+  async allJoined(enough: number = this.options.sites.length): Promise<string[]> {
+    const { sites } = this.options;
+    const joined = (site: string) => this.mailboxes.has(site);
+    const summary = "Not enough sites have joined.";
+    await this.#until(joined, sites.length, summary, "NetworkError", enough);
+    return sites.filter(joined);
   }
 
-  /** Waits until every site has accepted the plan. @throws FedKimError `PolicyRefused` as soon as one refuses */
+  /** Waits until every site of the plan has accepted it. @throws FedKimError `PolicyRefused` as soon as one refuses */
   async allAccepted(): Promise<void> {
-    const { length } = this.options.sites;
+    const { length } = this.#plan?.sites ?? this.options.sites;
     await this.#until(
       (site) => this.#accepted.has(site),
       length,
@@ -403,6 +426,7 @@ export class SiteDesk implements AggregatorDesk {
     count: number,
     summary: string,
     code: "NetworkError" | "BelowThreshold",
+    enough: number = count,
   ): Promise<void> {
     const { sites, signal, joinDeadlineMs } = this.options;
     const deadline = Date.now() + joinDeadlineMs;
@@ -410,6 +434,7 @@ export class SiteDesk implements AggregatorDesk {
       signal.throwIfAborted();
       if (this.#refusal !== undefined) throw this.#refusal;
       if (Date.now() > deadline) {
+        if (sites.filter(holds).length >= enough) return;
         throw new FedKimError(code, summary, {
           found: `nothing from ${sites.filter((site) => !holds(site)).join(", ")}`,
           needed: `an answer within ${joinDeadlineMs / 1000} s`,
@@ -427,8 +452,14 @@ export class SiteDesk implements AggregatorDesk {
   }
 }
 
-function planLetter({ sealed }: OfferedPlan): Letter {
-  return { sequence: PLAN_SEQUENCE, kind: "plan", round: 0, body: sealed };
+/** The plan for those who take part; for all others the run is over. */
+function planLetter(plan: OfferedPlan, site: string): Letter {
+  if (takesPart(plan, site)) return { sequence: PLAN_SEQUENCE, kind: "plan", round: 0, body: plan.sealed };
+  return { sequence: doneSequence(plan.steps), kind: "done", round: 0, body: new Uint8Array() };
+}
+
+function takesPart({ sites }: OfferedPlan, site: string): boolean {
+  return sites === undefined || sites.includes(site);
 }
 
 function notJoined(): FedKimError {

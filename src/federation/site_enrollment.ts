@@ -7,17 +7,20 @@ import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import { decodeInvite } from "./invite.ts";
 import { fromProblem } from "./problem.ts";
 import { pinAggregator, requireSameAggregator, SITE_FILES } from "./site_state.ts";
+import { causesOf, outboundClient, type OutboundConfig, tlsRemedy } from "./tls_client.ts";
 
 /**
  * Accepts an invite: makes the site's identity, pins the aggregator's key and enrolls the public key. May be repeated
  * with the same invite after a lost connection.
  * @param stateFolder the site's state folder
  * @param token the invite's text
+ * @param outbound authorities, client certificate and proxy
  * @returns the site's name, the aggregator's URL and the site's public key, to be compared with other hospitals
  */
 export async function acceptInvite(
   stateFolder: string,
   token: string,
+  outbound: OutboundConfig = {},
 ): Promise<{ site: string; url: string; publicKey: string }> {
   const invite = decodeInvite(token);
   await requireSameAggregator(stateFolder, invite);
@@ -31,9 +34,9 @@ export async function acceptInvite(
   }
   const publicKey = toHex(identity.publicKey);
   const statement = new TextEncoder().encode(`${invite.site}\n${invite.secret}\n${publicKey}`);
-  let response: Response;
+  const http = await outboundClient(outbound);
   try {
-    response = await fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
+    const response = await fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({
@@ -42,16 +45,21 @@ export async function acceptInvite(
         publicKey,
         signature: toHex(signLabelled(identity, ENROLL_LABEL, statement)),
       }),
+      ...(http === undefined ? {} : { client: http }),
     });
+    const answer = await response.json().catch(() => ({}));
+    if (!response.ok) throw fromProblem(answer, response.status);
   } catch (cause) {
+    if (cause instanceof FedKimError) throw cause;
     throw new FedKimError("NetworkError", "The aggregator of the invite cannot be reached.", {
-      found: invite.url,
-      remedy: "check the network and that the aggregator runs, then accept the invite again",
+      found: `${invite.url}: ${causesOf(cause).join(": ") || String(cause)}`,
+      remedy: tlsRemedy(cause) ??
+        "check the network and that the aggregator runs, then accept the invite again",
       cause,
     });
+  } finally {
+    http?.close();
   }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw fromProblem(answer, response.status);
   await pinAggregator(stateFolder, invite);
   return { site: invite.site, url: invite.url, publicKey };
 }

@@ -27,6 +27,13 @@ export interface SitePolicy {
   readonly peers: "any" | Readonly<Record<string, string>>;
   /** Tasks that may be trained here. */
   readonly allowedTasks: "all" | readonly string[];
+  /** What an evaluation on held-out patients may cost and show; without it none is allowed. */
+  readonly evaluation?: {
+    /** Largest epsilon of a held-out unit, at the policy's delta. */
+    readonly maxEpsilon: number;
+    /** Smallest noisy count of a group whose results may be reported. */
+    readonly minimumCount: number;
+  };
 }
 
 const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
@@ -39,6 +46,10 @@ const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
   colluders: z.number().int().min(1),
   peers: z.union([z.literal("any"), z.record(z.string(), z.string().length(64))]),
   allowedTasks: z.union([z.literal("all"), z.array(z.string())]),
+  evaluation: z.strictObject({
+    maxEpsilon: z.number().gt(0),
+    minimumCount: z.number().int().min(1),
+  }).exactOptional(),
 });
 
 /** Signs and stores a policy. */

@@ -11,6 +11,9 @@ export const SITE_FILES = {
   policy: "policy.json",
   ledger: "ledger.jsonl",
   progress: "progress.json",
+  patientKey: "patient_key.json",
+  heldOut: "held_out.json",
+  withdrawals: "withdrawals.json",
 } as const;
 
 const AggregatorSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { openLedger } from "../dp/mod.ts";
-import { checkWeights, describeSpec, indexFederationPart, type SiteIndex } from "../local/mod.ts";
+import { type LedgerBudget, openLedger } from "../dp/mod.ts";
+import { checkWeights, describeSpec, type SiteIndex } from "../local/mod.ts";
 import {
   type Identity,
   SecAggClient,
@@ -9,12 +9,13 @@ import {
 } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
+import { asDiskFull } from "../formats/durable_file.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { AggregatorClient } from "./aggregator_client.ts";
 import { cachedArtefact } from "./artefact_cache.ts";
 import type { ClientConfig } from "./config.ts";
-import { federationPlanHash, openPlan } from "./federation_plan.ts";
+import { evaluationAt, federationPlanHash, lastRound, openPlan } from "./federation_plan.ts";
 import { decodeFlat } from "./flat_model.ts";
 import { readIdentity } from "./identity_file.ts";
 import { checkCountersignedHead, type CountersignedHead } from "./ledger_head.ts";
@@ -27,6 +28,13 @@ import { readTextTable } from "./text_table.ts";
 import { outboundClient } from "./tls_client.ts";
 import { readWeights } from "./weights_file.ts";
 import { readPolicy, type SitePolicy } from "./site_policy.ts";
+import {
+  type EvaluatingSite,
+  evaluationContribution,
+  evaluationHash,
+  heldOutPopulation,
+} from "./site_evaluation/mod.ts";
+import { SitePatients } from "./site_patients.ts";
 import { type PinnedAggregator, readPinnedAggregator, SITE_FILES, SiteProgress } from "./site_state.ts";
 import {
   prepareTraining,
@@ -35,6 +43,8 @@ import {
   type TrainingSite,
 } from "./site_training.ts";
 
+/** What is no refusal of a plan: a lost connection or a full disk passes, and the site comes again. */
+const PASSING_TROUBLE: ReadonlySet<string> = new Set(["NetworkError", "StoreError"]);
 /** How often a masked vector is sent anew, from its start, after it lost its place at a busy aggregator. */
 const MAX_RESENDS = 16;
 
@@ -50,6 +60,13 @@ export type SiteEvent =
   }
   | { readonly kind: "training"; readonly round: number; readonly step: number; readonly steps: number }
   | { readonly kind: "step"; readonly round: number; readonly steps: number }
+  | { readonly kind: "evaluated"; readonly round: number }
+  | {
+    /** Values of this site lay outside the agreed bound and were taken to it: its data or its encoder are unusual. */
+    readonly kind: "saturated";
+    readonly round: number;
+    readonly coordinates: number;
+  }
   | { readonly kind: "aborted"; readonly round: number; readonly reason: string }
   | { readonly kind: "finished"; readonly steps: number };
 
@@ -73,12 +90,17 @@ interface Site {
   readonly identity: Identity;
   readonly pinned: PinnedAggregator;
   readonly policy: SitePolicy;
+  readonly patients: SitePatients;
+  /** Records that are trained on. */
   readonly data: SiteIndex;
   readonly ledger: Awaited<ReturnType<typeof openLedger>>;
   readonly progress: SiteProgress;
   readonly connection: AggregatorClient;
   readonly randomBytes: RandomBytes;
 }
+
+/** A site that is prepared for a plan, with what its evaluation needs. */
+type PreparedSite = StoredTrainingSite & Pick<EvaluatingSite, "text" | "heldOut">;
 
 /** A step in progress. */
 interface ActiveStep {
@@ -97,24 +119,18 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
   const identity = await readIdentity(path("identity"));
   const pinned = await readPinnedAggregator(config.state);
   const policy = await readPolicy(path("policy"), identity);
-  const data = await indexFederationPart(config.data);
-  const ledger = await openLedger(path("ledger"), {
-    site: identity.id,
-    budgets: data.sets.map((set) => ({
-      population: set.name,
-      unit: set.manifest.privacyUnit,
-      neighboring: policy.neighboring,
-      epsilon: policy.maxEpsilon,
-      delta: policy.delta,
-    })),
-  });
+  const patients = await SitePatients.open(config, options.randomBytes);
+  const data = await patients.trained();
+  const ledger = await openLedger(path("ledger"), { site: identity.id, budgets: budgetsOf(data, policy) });
   const http = await outboundClient(config);
   try {
+    await patients.fixSplit(ledger.status().plans.length > 0);
     await serve({
       options,
       identity,
       pinned,
       policy,
+      patients,
       data,
       ledger,
       progress: await SiteProgress.open(config.state),
@@ -133,9 +149,20 @@ export async function runSite(options: SiteWorkerOptions): Promise<void> {
   }
 }
 
+/** A budget for each set, and where the policy allows evaluations one for the set's held-out units. */
+function budgetsOf(data: SiteIndex, policy: SitePolicy): LedgerBudget[] {
+  const { neighboring, maxEpsilon, delta, evaluation } = policy;
+  return data.sets.flatMap(({ name, manifest: { privacyUnit: unit } }) => [
+    { population: name, unit, neighboring, delta, epsilon: maxEpsilon },
+    ...(evaluation === undefined ? [] : [
+      { population: heldOutPopulation(name), unit, neighboring, delta, epsilon: evaluation.maxEpsilon },
+    ]),
+  ]);
+}
+
 async function serve(site: Site): Promise<void> {
   let after = await join_(site);
-  let training: StoredTrainingSite | undefined;
+  let training: PreparedSite | undefined;
   let step: ActiveStep | undefined;
   let steps = 0;
   using kept = new DisposableStack();
@@ -150,6 +177,7 @@ async function serve(site: Site): Promise<void> {
     after = letter.sequence;
     if (letter.kind === "plan") {
       training = await takePlan(site, letter, training, kept);
+      if (!(await acceptPlan(site, training))) after = await join_(site);
     } else if (letter.kind === "round") {
       step = await beginStep(site, required(training), letter);
       if (step !== undefined) steps++;
@@ -175,9 +203,13 @@ async function nextLetter(site: Site, after: number): Promise<Letter | "not_join
   try {
     return await site.connection.nextLetter(after);
   } catch (error) {
-    if (error instanceof FedKimError && error.details.reason === "not_joined") return "not_joined";
+    if (isNotJoined(error)) return "not_joined";
     throw error;
   }
+}
+
+function isNotJoined(error: unknown): boolean {
+  return error instanceof FedKimError && error.details.reason === "not_joined";
 }
 
 /** Joins and guards against roll-back: the newest countersigned head must be in this site's ledger. */
@@ -196,25 +228,24 @@ async function join_(site: Site): Promise<number> {
   return answer.newest;
 }
 
-/** Accepts a plan; one that this process has prepared already keeps its features. */
+/** Prepares a plan; one that this process has prepared already keeps its features. */
 async function takePlan(
   site: Site,
   letter: Letter,
-  training: StoredTrainingSite | undefined,
+  training: PreparedSite | undefined,
   kept: DisposableStack,
-): Promise<StoredTrainingSite> {
-  if (training === undefined) return kept.use(await acceptPlan(site, letter));
-  const planHash = federationPlanHash(openPlan(letter.body, fromHex(site.pinned.publicKey)!));
-  if (planHash !== federationPlanHash(training.plan)) {
-    const next = kept.use(await acceptPlan(site, letter));
-    training[Symbol.dispose](); // the old plan's features, so that many plans do not fill the disk
-    return next;
+): Promise<PreparedSite> {
+  if (training !== undefined) {
+    const planHash = federationPlanHash(openPlan(letter.body, fromHex(site.pinned.publicKey)!));
+    if (planHash === federationPlanHash(training.plan)) return training;
   }
-  await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head: site.ledger.head() });
-  return training;
+  const next = kept.use(await preparePlan(site, letter));
+  training?.[Symbol.dispose](); // the old plan's features, so that many plans do not fill the disk
+  return next;
 }
 
-async function acceptPlan(site: Site, letter: Letter): Promise<StoredTrainingSite> {
+/** Checks a plan, prepares its training and commits its schedule to the ledger; tells the aggregator of a refusal. */
+async function preparePlan(site: Site, letter: Letter): Promise<PreparedSite> {
   using unfinished = new DisposableStack();
   try {
     const plan = openPlan(letter.body, fromHex(site.pinned.publicKey)!);
@@ -226,42 +257,70 @@ async function acceptPlan(site: Site, letter: Letter): Promise<StoredTrainingSit
     const text = await readTextTable(await fetched(plan.model.textTable));
     const { state } = site.options.config;
     const training = unfinished.use(await prepareTraining(plan, base, site.data, text, state));
-    const planHash = federationPlanHash(plan);
-    const head = await site.ledger.commit({
-      planHash,
-      schedules: eventsOf(training),
-      delta: plan.dp.request.delta,
-    });
-    await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head });
-    const shared = describeSpec(plan.model.spec).layers.filter(({ federated }) => federated > 0);
-    const federated = Object.fromEntries(shared.map(({ layer, federated }) => [layer, federated]));
-    site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps, federated });
+    const heldOut = plan.evaluation === undefined
+      ? { ...site.data, sets: [] }
+      : await site.patients.heldOut(site.data);
+    await commit(site, training);
     unfinished.move();
-    return training;
+    return Object.assign(training, { text, heldOut });
   } catch (error) {
     // Only the code travels: why a site refuses is the site's own business.
-    const code = error instanceof FedKimError ? error.code : "InternalError";
-    await site.connection.postJson("/v1/plan/answer", {
-      accepted: false,
-      planHash: sha256Hex(letter.body),
-      code,
-    }).catch(() => {});
+    const known = asDiskFull(site.options.config.state, error);
+    const code = known instanceof FedKimError ? known.code : "InternalError";
+    if (!PASSING_TROUBLE.has(code)) {
+      const refusal = { accepted: false, planHash: sha256Hex(letter.body), code };
+      await site.connection.postJson("/v1/plan/answer", refusal).catch(() => {});
+    }
+    throw known;
+  }
+}
+
+/** Reserves the training's schedule, and the evaluation's under a hash of its own. */
+async function commit({ ledger }: Site, training: TrainingSite): Promise<void> {
+  const { plan } = training;
+  const planHash = federationPlanHash(plan);
+  await ledger.commit({ planHash, schedules: eventsOf(training, 1), delta: plan.dp.request.delta });
+  if (plan.evaluation === undefined) return;
+  const schedules = eventsOf(training, lastRound(plan));
+  if (schedules.length === 0) return; // this site holds none of the evaluated sets
+  const { delta } = plan.evaluation.dp.request;
+  await ledger.commit({ planHash: evaluationHash(planHash), schedules, delta });
+}
+
+/** Accepts a prepared plan; false where the aggregator knows this site no more, after a restart in between. */
+async function acceptPlan(site: Site, training: StoredTrainingSite): Promise<boolean> {
+  const { plan } = training;
+  const planHash = federationPlanHash(plan);
+  try {
+    const head = site.ledger.head();
+    await site.connection.postJson("/v1/plan/answer", { planHash, accepted: true, head });
+  } catch (error) {
+    if (isNotJoined(error)) return false;
     throw error;
   }
+  const shared = describeSpec(plan.model.spec).layers.filter(({ federated }) => federated > 0);
+  const federated = Object.fromEntries(shared.map(({ layer, federated }) => [layer, federated]));
+  site.options.onEvent({ kind: "accepted", planHash, steps: plan.dp.request.steps, federated });
+  return true;
 }
 
 /** Charges the ledger, durably, then opens the step with fresh keys and the new ledger head. */
 async function beginStep(
   site: Site,
-  training: TrainingSite,
+  training: PreparedSite,
   letter: Letter,
 ): Promise<ActiveStep | undefined> {
   const { plan } = training;
   const config = openRoundOrder(letter.body, fromHex(site.pinned.publicKey)!, plan);
   const planHash = federationPlanHash(plan);
   await site.progress.begin(planHash, config.roundId);
-  const charges = eventsOf(training).map(({ population, step }) => ({ population, event: step }));
-  const head = await site.ledger.charge({ planHash, round: config.roundId, charges });
+  const { roundId: round } = config;
+  const evaluation = evaluationAt(plan, round);
+  const charges = eventsOf(training, round).map(({ population, step }) => ({ population, event: step }));
+  const booked = evaluation === undefined ? planHash : evaluationHash(planHash);
+  const head = charges.length === 0
+    ? site.ledger.head()
+    : await site.ledger.charge({ planHash: booked, round, charges });
   const createClient = site.options.createClient ?? ((options) => new SecAggClient(options));
   const client = createClient({
     config,
@@ -271,8 +330,9 @@ async function beginStep(
     // Called once, when the shares of all others have arrived.
     input: async () => {
       const bytes = await site.connection.artefact(toHex(config.modelHash));
+      await site.patients.leaveOutWithdrawn(site.data, training.features);
+      if (evaluation !== undefined) return await evaluate(site, training, bytes, round);
       const flat = decodeFlat(bytes, config.dimension);
-      const { roundId: round } = config;
       const vector = await withSpan(
         "fedkim.train",
         { "fedkim.step": round },
@@ -282,7 +342,7 @@ async function beginStep(
             onStep: (step, steps) => site.options.onEvent({ kind: "training", round, step, steps }),
           }),
       );
-      site.options.onEvent({ kind: "step", round: config.roundId, steps: plan.dp.request.steps });
+      site.options.onEvent({ kind: "step", round, steps: plan.dp.request.steps });
       return vector;
     },
   });
@@ -290,9 +350,30 @@ async function beginStep(
   return await send(site, step, [client.begin()], `?head=${head.sequence}.${head.hash}`);
 }
 
+/** The held-out patients' noised counts. */
+async function evaluate(
+  { patients, randomBytes, options }: Site,
+  training: PreparedSite,
+  artefact: Uint8Array,
+  round: number,
+): Promise<Uint32Array> {
+  const withdrawn = (patient: string) => patients.hasWithdrawn(patient);
+  const vector = await withSpan(
+    "fedkim.evaluate",
+    { "fedkim.step": round },
+    () => evaluationContribution({ ...training, withdrawn }, artefact, randomBytes),
+  );
+  options.onEvent({ kind: "evaluated", round });
+  return vector;
+}
+
 /** Answers a protocol message; what ends the step alone leaves the worker ready for the next one. */
 async function answer(site: Site, step: ActiveStep, letter: Letter): Promise<ActiveStep | undefined> {
+  const before = step.client.saturatedCoordinates;
   const next = await step.client.receive(letter.body);
+  const coordinates = step.client.saturatedCoordinates - before;
+  // The count depends on records: it is said here and nowhere else.
+  if (coordinates > 0) site.options.onEvent({ kind: "saturated", round: step.round, coordinates });
   const sent = await send(site, step, next.outbound);
   if (next.kind === "next") return sent;
   if (!endsStepOnly(next.error)) throw next.error;
@@ -334,14 +415,16 @@ function endsStepOnly(error: SecAggError): boolean {
   return error.reason === "local_failure" && cause instanceof FedKimError && cause.code === "ArtefactGone";
 }
 
-/** Events of the populations that this site holds. */
-function eventsOf(training: TrainingSite): FederationEvents {
-  return training.plan.dp.events.filter((event) => training.populations.includes(event.population));
+/** Events of a round for the populations that this site holds. */
+function eventsOf({ plan, populations }: TrainingSite, round: number): FederationEvents {
+  const evaluation = evaluationAt(plan, round);
+  const held = evaluation === undefined ? populations : populations.map(heldOutPopulation);
+  return (evaluation ?? plan).dp.events.filter((event) => held.includes(event.population));
 }
 
 type FederationEvents = TrainingSite["plan"]["dp"]["events"];
 
-function required(training: TrainingSite | undefined): TrainingSite {
+function required(training: PreparedSite | undefined): PreparedSite {
   if (training !== undefined) return training;
   throw new FedKimError("UnexpectedMessage", "A step was ordered before a plan was accepted.", {
     remedy: "tell the consortium",

@@ -15,17 +15,22 @@ export interface StepState {
   readonly best: { readonly round: number; readonly mean: number } | undefined;
 }
 
-/** The state as bytes: a JSON head, then parameters and moments as little-endian float64. */
+/** The state as bytes: a JSON head, then parameters and the strategy's memory as little-endian float64. */
 export function encodeStepState({ flat, optimizer, ...head }: StepState): Uint8Array {
   const text = new TextEncoder().encode(
-    JSON.stringify({ ...head, d: flat.length, optimizerStep: optimizer.step }),
+    JSON.stringify({
+      ...head,
+      d: flat.length,
+      optimizerStep: optimizer.step,
+      memory: optimizer.memory.length,
+    }),
   );
-  const bytes = new Uint8Array(4 + text.length + 24 * flat.length);
+  const bytes = new Uint8Array(4 + text.length + 8 * (1 + optimizer.memory.length) * flat.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, text.length, true);
   bytes.set(text, 4);
   let at = 4 + text.length;
-  for (const values of [flat, optimizer.m, optimizer.v]) {
+  for (const values of [flat, ...optimizer.memory]) {
     for (const value of values) {
       view.setFloat64(at, value, true);
       at += 8;
@@ -39,10 +44,12 @@ export function decodeStepState(bytes: Uint8Array): StepState {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const length = view.getUint32(0, true);
-    const { d, optimizerStep, round, abortsInARow, best } = JSON.parse(
+    const { d, optimizerStep, memory = 2, round, abortsInARow, best } = JSON.parse(
       new TextDecoder().decode(bytes.subarray(4, 4 + length)),
     );
-    if (bytes.length !== 4 + length + 24 * d) throw new RangeError(`${bytes.length} bytes for d = ${d}`);
+    if (bytes.length !== 4 + length + 8 * (1 + memory) * d) {
+      throw new RangeError(`${bytes.length} bytes for d = ${d}`);
+    }
     const vector = (part: number) =>
       Float64Array.from({ length: d }, (_, i) => view.getFloat64(4 + length + 8 * (part * d + i), true));
     return {
@@ -50,7 +57,11 @@ export function decodeStepState(bytes: Uint8Array): StepState {
       abortsInARow,
       best,
       flat: vector(0),
-      optimizer: { step: optimizerStep, m: vector(1), v: vector(2) },
+      optimizer: {
+        step: optimizerStep,
+        dimension: d,
+        memory: Array.from({ length: memory }, (_, part) => vector(part + 1)),
+      },
     };
   } catch (cause) {
     throw new FedKimError("StoreError", "The state of the run cannot be read.", {

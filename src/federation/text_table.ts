@@ -1,7 +1,7 @@
 import { encodeSafetensors, openSafetensors, readFloats } from "../formats/safetensors.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { TokenEmbedding } from "../local/mod.ts";
-import { loadTokenizer, type TextTokenizer } from "../foundation/mod.ts";
+import { loadTokenizer, type TextTokenizer, tokenizerFiles } from "../foundation/mod.ts";
 
 /** Tokens of a text beyond this many are not read by the local text encoder. */
 const MAX_TOKENS = 64;
@@ -28,15 +28,16 @@ export function tokenEmbedding(
 /**
  * The artefact that carries tokenizer and embedding to the sites: one safetensors file, the tokenizer's files in its
  * metadata.
- * @param folder the foundation model's folder
+ * @param folder the foundation model's folder or GGUF file
  * @param table its embedding, `[vocabSize, hiddenSize]`
  */
 export async function encodeTextTable(
   folder: string,
   table: { readonly vocabSize: number; readonly hiddenSize: number; readonly values: Float32Array },
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const metadata: Record<string, string> = {};
-  for (const name of TOKENIZER_FILES) metadata[name] = await Deno.readTextFile(`${folder}/${name}`);
+  const { definition, settings } = await tokenizerFiles(folder);
+  const files = [definition, settings].map((file) => JSON.stringify(file));
+  const metadata = Object.fromEntries(TOKENIZER_FILES.map((name, i) => [name, files[i]]));
   const shape = [table.vocabSize, table.hiddenSize];
   return encodeSafetensors(new Map([[TENSOR, { dtype: "F32", shape, values: table.values }]]), metadata);
 }

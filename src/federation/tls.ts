@@ -9,6 +9,11 @@ export interface TlsFiles {
   readonly key: string;
   /** Authorities of client certificates; where given, a client without such a certificate is refused. */
   readonly clientCa?: string | undefined;
+  /**
+   * Authorities that vouch for the other replicas, beside the system's. Where `clientCa` is given, replicas show each
+   * other `cert`, which must then be from such an authority too.
+   */
+  readonly peerCa?: string | undefined;
 }
 
 /** What a server needs for TLS, read and checked. */

@@ -30,4 +30,10 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
     note:
       "number of ledger entries and their hash at every join, plan and step, to detect a rolled-back ledger; no content",
   },
+  {
+    what: "Ledger statement",
+    seenBy: "aggregator, operators and auditors",
+    note:
+      "only where a site sends one by itself: its budgets and what is spent of them, in all its federations; which sets it holds can show",
+  },
 ];

@@ -4,13 +4,16 @@ import type { ArtefactStore } from "./artefact_store.ts";
 import type { AggregatorConfig } from "./config.ts";
 import { configHash } from "./config_hash.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
-import { type FederationPlan, openPlan } from "./federation_plan.ts";
+import { type FederationPlan, lastRound, openPlan } from "./federation_plan.ts";
 import { encodeFlat } from "./flat_model.ts";
 import type { RunFolder } from "./run_folder.ts";
-import type { RunRecord, RunStore } from "./run_store.ts";
+import type { MetricLine, RunRecord, RunStore } from "./run_store.ts";
 import type { SiteDesk } from "./site_desk.ts";
 import type { StepState } from "./step_state.ts";
 import { readWeights } from "./weights_file.ts";
+
+/** Kinds of metric lines that a step writes before it is over. */
+const REPEATED: ReadonlySet<string> = new Set(["step", "aborted", "validation"]);
 
 /** A run whose plan is signed and that is not over. */
 export interface UnfinishedRun {
@@ -63,14 +66,19 @@ export async function restoreRun(options: RestoreOptions): Promise<UnfinishedRun
   const sealed = new TextEncoder().encode(record.sealedPlan);
   const plan = openPlan(sealed, book.identity.publicKey);
   const weights = await runs.baseWeights(planHash);
-  await Deno.writeFile(run.file("base"), weights);
+  await run.checkpoint("base", weights);
   const step = await runs.step(planHash);
-  await run.rewriteMetrics(await runs.metrics(planHash));
+  // What is not over yet will be noted again.
+  const noted = (line: MetricLine) => line.round <= (step?.round ?? -1) || !REPEATED.has(line.kind);
+  await run.rewriteMetrics((await runs.metrics(planHash)).filter(noted));
   artefacts.put(weights);
   artefacts.expect(plan.model.textTable);
   if (step !== undefined) artefacts.put(encodeFlat(step.flat));
-  const { steps } = plan.dp.request;
+  const evaluated = await runs.evaluationModel(planHash);
+  if (evaluated !== undefined) artefacts.put(evaluated);
+  const steps = lastRound(plan);
   const over = record.state === "injection" ? undefined : step?.round ?? 0;
-  desk.restore({ hash: planHash, sealed, steps }, await runs.accepted(planHash), over);
+  const sites = plan.roster.map(({ site }) => site);
+  desk.restore({ hash: planHash, sealed, steps, sites }, await runs.accepted(planHash), over);
   return { record, plan, planHash, base: await readWeights(run.file("base")), step };
 }

@@ -1,16 +1,22 @@
 import { dirname } from "node:path";
+import { FedKimError } from "./errors.ts";
 
-/** Replaces a file so that a crash leaves the old or the new content, never a mix: write, fsync, rename, fsync folder. */
+/**
+ * Replaces a file so that a crash or a full disk leaves the old or the new content, never a mix: write, fsync, rename,
+ * fsync folder.
+ * @throws FedKimError `StoreError`, reason `disk_full`
+ */
 export async function writeDurable(path: string, data: Uint8Array | string, mode = 0o600): Promise<void> {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  await Deno.mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  const file = await Deno.open(temporary, { write: true, create: true, truncate: true, mode });
   try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    using file = await Deno.open(temporary, { write: true, create: true, truncate: true, mode });
     for (let offset = 0; offset < bytes.length;) offset += await file.write(bytes.subarray(offset));
     await file.sync();
-  } finally {
-    file.close();
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw asDiskFull(path, error);
   }
   await Deno.rename(temporary, path);
   try {
@@ -19,4 +25,21 @@ export async function writeDurable(path: string, data: Uint8Array | string, mode
   } catch {
     // Some systems cannot open or fsync a folder; the rename itself is atomic there.
   }
+}
+
+/**
+ * A full disk in this program's words; every other error as it is.
+ * @param path what was written
+ * @param error what the system said
+ */
+export function asDiskFull(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT"))) {
+    return error;
+  }
+  return new FedKimError("StoreError", "The disk is full.", {
+    reason: "disk_full",
+    found: `${error.message} at ${path}`,
+    remedy: "make room, then start the same command again: the file keeps its old content",
+    cause: error,
+  });
 }

@@ -107,6 +107,20 @@ export class FeatureFile {
     }
   }
 
+  /** Overwrites rows by zeros. */
+  erase(rows: ArrayLike<number>): void {
+    const zeros = new Uint8Array(this.rowBytes);
+    try {
+      for (let i = 0; i < rows.length; i++) {
+        this.#file.seekSync(rows[i] * this.rowBytes, Deno.SeekMode.Start);
+        for (let at = 0; at < zeros.length;) at += this.#file.writeSync(zeros.subarray(at));
+      }
+      this.#file.syncDataSync();
+    } catch (cause) {
+      throw unusable(this.#path, cause);
+    }
+  }
+
   #near(first: number, last: number, next: number): boolean {
     return (next - last) * this.rowBytes <= LARGEST_GAP && (next + 1 - first) * this.rowBytes <= BUFFER;
   }

@@ -13,12 +13,13 @@ export interface RecordPlace {
   readonly line: number;
 }
 
-/** Turns one line of `records.jsonl` into a record. */
+/** Turns one line of `records.jsonl` into a record; fields that are `wanted` besides become its attributes. */
 export function parseRecord(
   text: string,
   manifest: DatasetManifest,
   arrays: ReadonlyMap<string, NpyRows>,
   place: RecordPlace,
+  wanted: readonly string[] = [],
 ): DatasetRecord {
   const fields = parseObject(text, place);
   const id = identifier(fields, "id", place);
@@ -39,7 +40,14 @@ export function parseRecord(
     labels.set(task.name, parseLabel(atPath(fields, task.label), task, fail));
     questions.set(task.name, fillIn(task.question, fields));
   }
-  return { id, patient, values, labels, questions };
+  if (wanted.length === 0) return { id, patient, values, labels, questions };
+  const attributes = new Map(wanted.map((path) => [path, attribute(atPath(fields, path))]));
+  return { id, patient, values, labels, questions, attributes };
+}
+
+/** What groups are told apart by; anything but a text or a number counts as not stated. */
+function attribute(value: unknown): string | number | null {
+  return typeof value === "string" || typeof value === "number" ? value : null;
 }
 
 type Fail = (field: string, found: string, needed: string) => FedKimError;

@@ -72,6 +72,8 @@ export interface DatasetRecord {
   readonly labels: ReadonlyMap<string, Label | null>;
   /** The question of every task with its `{fields}` filled in. */
   readonly questions: ReadonlyMap<string, string>;
+  /** Values of the fields that a reader was asked for, null where a record has none; absent where it was not asked. */
+  readonly attributes?: ReadonlyMap<string, string | number | null>;
 }
 
 /** A dataset folder in memory. */

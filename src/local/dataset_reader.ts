@@ -74,10 +74,15 @@ async function readManifestText(path: string, needed: string): Promise<string> {
  *
  * @param dir a dataset folder
  * @param manifest its manifest, from {@link readDatasetManifest}
+ * @param fields further fields, paths with dots, whose values become the records' attributes
  * @returns the records in the order of the file
  * @throws FedKimError `DatasetError` naming file, line, record and field of the first wrong value
  */
-export async function* readRecords(dir: string, manifest: DatasetManifest): AsyncGenerator<DatasetRecord> {
+export async function* readRecords(
+  dir: string,
+  manifest: DatasetManifest,
+  fields: readonly string[] = [],
+): AsyncGenerator<DatasetRecord> {
   const path = join(dir, manifest.records);
   const arrays = new Map<string, NpyRows>();
   const seen = new KeyTable();
@@ -98,7 +103,7 @@ export async function* readRecords(dir: string, manifest: DatasetManifest): Asyn
     for await (const text of lines(path)) {
       line++;
       if (text.trim() === "") continue;
-      const record = parseRecord(text, manifest, arrays, { file: path, line });
+      const record = parseRecord(text, manifest, arrays, { file: path, line }, fields);
       if (seen.add(record.id) !== records++) {
         throw new FedKimError(
           "DatasetError",

@@ -50,8 +50,11 @@ export {
   dataIdentity,
   type IndexedSet,
   indexFederationPart,
+  recordsInUse,
   requireSameData,
   type SiteIndex,
+  unitsOfPatients,
+  WITHHELD,
 } from "./site_index.ts";
 export type {
   DatasetManifest,

@@ -8,7 +8,7 @@ import { enlarged, KeyTable } from "./_key_table.ts";
 import { PatientOwner, readingOrder } from "./_patient_owner.ts";
 import { datasetFolders, requireDistinct } from "./site_data.ts";
 
-/** Stands for a record that is not in use, since its patient belongs to another set. */
+/** Stands for a record that is not in use: its patient belongs to another set, or was left out. */
 export const WITHHELD = 0xffffffff;
 
 /** One set of a site as counts and a number per record; its records stay on disk. */
@@ -27,7 +27,7 @@ export interface IndexedSet {
   readonly mostUnitsPerPatient: number;
   /** Number of the unit of every record of the file, 0xffffffff for one that is not in use. */
   readonly unitOfRecord: Uint32Array;
-  /** What was left out because the patient belongs to another set. */
+  /** What was left out because the patient belongs to another set, or was not to be taken. */
   readonly withheld: { readonly patients: number; readonly records: number };
   /** SHA-256 of all identifiers in order: a file that changes meanwhile is noticed. */
   readonly identity: string;
@@ -50,9 +50,14 @@ export interface SiteIndex {
  * given to sets by the same rule as in `loadFederationPart`.
  *
  * @param dir the folder, for example `site-west`
+ * @param takes whether a patient's records are to be used, wherever they are; all patients' by default. It must look at
+ * nothing but that patient: then sets still compose in parallel
  * @throws FedKimError `DatasetError` naming file, line, record and field of the first wrong value
  */
-export async function indexFederationPart(dir: string): Promise<SiteIndex> {
+export async function indexFederationPart(
+  dir: string,
+  takes: (patient: string) => boolean = () => true,
+): Promise<SiteIndex> {
   const found: { name: string; privacyUnit: string; manifest: DatasetManifest; dir: string }[] = [];
   for (const folder of await datasetFolders(dir)) {
     const manifest = await readDatasetManifest(folder);
@@ -61,13 +66,18 @@ export async function indexFederationPart(dir: string): Promise<SiteIndex> {
   requireDistinct(dir, found.map(({ name }) => name));
   const owner = new PatientOwner();
   const sets: IndexedSet[] = [];
-  for (const set of readingOrder(found)) sets.push(await indexSet(set.dir, set.manifest, owner));
+  for (const set of readingOrder(found)) sets.push(await indexSet(set.dir, set.manifest, owner, takes));
   sets.sort((a, b) => (a.name < b.name ? -1 : 1));
   const withheldRecords = sets.reduce((sum, set) => sum + set.withheld.records, 0);
   return { name: basename(dir), dir, sets, withheldRecords };
 }
 
-async function indexSet(dir: string, manifest: DatasetManifest, owner: PatientOwner): Promise<IndexedSet> {
+async function indexSet(
+  dir: string,
+  manifest: DatasetManifest,
+  owner: PatientOwner,
+  takes: (patient: string) => boolean,
+): Promise<IndexedSet> {
   const units = new KeyTable();
   const gone = new KeyTable();
   const patients = new KeyTable();
@@ -79,7 +89,7 @@ async function indexSet(dir: string, manifest: DatasetManifest, owner: PatientOw
   for await (const record of readRecords(dir, manifest)) {
     identity.update(nameOf(record));
     if (records === unitOfRecord.length) unitOfRecord = enlarged(unitOfRecord);
-    if (owner.owns(manifest, record.patient)) {
+    if (owner.owns(manifest, record.patient) && takes(record.patient)) {
       const known = units.size;
       unitOfRecord[records] = units.add(unitOf(manifest, record));
       const patient = patients.add(record.patient);
@@ -108,18 +118,48 @@ async function indexSet(dir: string, manifest: DatasetManifest, owner: PatientOw
  * Reads an indexed set's records in use again.
  *
  * @param set a set of {@link indexFederationPart}
+ * @param fields further fields whose values become the records' attributes
  * @returns the records in the order of the file
  * @throws FedKimError `DatasetError` when the file has other records than before
  */
-export async function* recordsInUse(set: IndexedSet): AsyncGenerator<DatasetRecord> {
+export async function* recordsInUse(
+  set: IndexedSet,
+  fields: readonly string[] = [],
+): AsyncGenerator<DatasetRecord> {
   const identity = createHash("sha256");
   let records = 0;
-  for await (const record of readRecords(set.dir, set.manifest)) {
+  for await (const record of readRecords(set.dir, set.manifest, fields)) {
     identity.update(nameOf(record));
     if (records >= set.unitOfRecord.length) throw changed(set);
     if (set.unitOfRecord[records++] !== WITHHELD) yield record;
   }
   if (records !== set.unitOfRecord.length || identity.digest("hex") !== set.identity) throw changed(set);
+}
+
+/**
+ * The units of some patients, by set: what to withdraw.
+ *
+ * @param index one part of a federation
+ * @param chosen says of a patient whether their units are wanted
+ * @returns numbers of units in use, in rising order, for each set that has some
+ * @throws FedKimError `DatasetError` when a file has other records than before
+ */
+export async function unitsOfPatients(
+  index: SiteIndex,
+  chosen: (patient: string) => boolean,
+): Promise<Map<string, number[]>> {
+  const found = new Map<string, number[]>();
+  for (const set of index.sets) {
+    const inUse = set.unitOfRecord.filter((unit) => unit !== WITHHELD);
+    const units = new Set<number>();
+    let next = 0;
+    for await (const { patient } of recordsInUse(set)) {
+      const unit = inUse[next++];
+      if (chosen(patient)) units.add(unit);
+    }
+    if (units.size > 0) found.set(set.name, [...units].sort((a, b) => a - b));
+  }
+  return found;
 }
 
 function nameOf({ id, patient }: DatasetRecord): string {

@@ -26,6 +26,7 @@ export class StoredSet {
   /** Rows of unit u, in rising order, from #starts[u] to #starts[u + 1]. */
   readonly #rows: Uint32Array;
   readonly #starts: Uint32Array;
+  readonly #withdrawn = new Set<number>();
 
   private constructor(set: IndexedSet, groups: UnitRows, file: FeatureFile, features: RecordFeatures) {
     this.name = set.name;
@@ -66,6 +67,26 @@ export class StoredSet {
     } catch (error) {
       file[Symbol.dispose]();
       throw error;
+    }
+  }
+
+  /** Numbers of the units that may be sampled: all but the withdrawn ones. */
+  get present(): number[] {
+    return Array.from({ length: this.units }, (_, number) => number)
+      .filter((number) => !this.#withdrawn.has(number));
+  }
+
+  /**
+   * Takes units out for good: they are sampled no more, and their features on disk are overwritten by zeros.
+   *
+   * @param numbers numbers of units
+   * @throws FedKimError `ConfigError` for a unit that the set does not have, or where the file cannot be written
+   */
+  withdraw(numbers: Iterable<number>): void {
+    for (const number of numbers) {
+      const unit = this.#number(String(number));
+      this.#withdrawn.add(unit);
+      this.#file.erase(this.#rows.subarray(this.#starts[unit], this.#starts[unit + 1]));
     }
   }
 

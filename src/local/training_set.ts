@@ -20,16 +20,12 @@ const PORTION_ROWS = 4096;
 const PORTION_BYTES = 8 * 1024 * 1024;
 
 /**
- * Names of all privacy units of a set, in a fixed order.
+ * Names of all privacy units of a set that may be sampled, in a fixed order: withdrawn ones are none of them.
  *
  * @param set a set
  */
 export function units(set: TrainingSet): string[] {
-  return set instanceof StoredSet ? numbersOf(set).map(String) : [...set.rowsOf.keys()];
-}
-
-function numbersOf({ units }: StoredSet): number[] {
-  return Array.from({ length: units }, (_, number) => number);
+  return set instanceof StoredSet ? set.present.map(String) : [...set.rowsOf.keys()];
 }
 
 /**
@@ -43,7 +39,7 @@ function numbersOf({ units }: StoredSet): number[] {
  */
 export function sampleUnits(set: TrainingSet, samplingRate: number, randomBytes: RandomBytes): string[] {
   // Numbers need less memory than the names of all units.
-  if (set instanceof StoredSet) return poissonSample(numbersOf(set), samplingRate, randomBytes).map(String);
+  if (set instanceof StoredSet) return poissonSample(set.present, samplingRate, randomBytes).map(String);
   return poissonSample(units(set), samplingRate, randomBytes);
 }
 

@@ -134,3 +134,15 @@ Deno.test("a service's arguments are its own verb's unless they name another ver
   assert.deepEqual(verbArguments(program, ["--version"]), ["--version"]);
   assert.equal(verbArguments(program, ["demo"]), undefined);
 });
+
+Deno.test("docs/binaries.md names every verb that a service's program offers, and no other", async () => {
+  const page = await Deno.readTextFile(join(root, "docs/binaries.md"));
+  for (const name of ["fedkim-client", "fedkim-aggregator"]) {
+    const entry = await Deno.readTextFile(
+      join(root, "tools/compile/entries", `${name.replace("-", "_")}.ts`),
+    );
+    const [, list] = /verbs: \[([\s\S]*?)\]/.exec(entry)!;
+    const [, named] = new RegExp(`^\\| \`${name}\` +\\| \`([a-z -]+)\``, "m").exec(page)!;
+    assert.deepEqual(named.split(" "), [...list.matchAll(/"([a-z-]+)"/g)].map(([, verb]) => verb), name);
+  }
+});

@@ -141,6 +141,9 @@ async function federate(installed: Installation, work: string): Promise<void> {
       );
       await writeJson(join(own, "client.json"), { data: dir, state: own, backend: "wasm" });
     }
+    const member = join(work, "sites", sites[0].name);
+    const link = await said(installed.run("fedkim-client", "dashboard", "--state", member));
+    assert.match(await (await fetch(link)).text(), /Open the dashboard/);
     for (const { name } of sites) {
       const client = installed.spawn("fedkim-client", "--config", join(work, "sites", name, "client.json"));
       children.push(client);
@@ -151,6 +154,8 @@ async function federate(installed: Installation, work: string): Promise<void> {
     for (const client of await Promise.all(clients)) {
       assert.equal(client.code, 0, new TextDecoder().decode(client.stderr));
     }
+    const audit = await said(installed.run("fedkim-aggregator", "verify", "audit", state, "--json"));
+    assert.ok(JSON.parse(audit).entries > 3 * STEPS);
     for (const { name } of sites) {
       const ledger = await readLedger(join(work, "sites", name, "ledger.jsonl"));
       assert.equal(ledger.populations[0].rounds, STEPS);

@@ -4,7 +4,9 @@ import { delimiter, join } from "node:path";
 import { root } from "../_fedkim.ts";
 import { testNeeding } from "../_shared.ts";
 
-const tmux = (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => existsSync(join(folder, "tmux")));
+/** Whether a program is on the path. */
+export const found = (program: string): boolean =>
+  (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
 
 /** A shell in a terminal of 120 columns, in which `fedkim` is this program. */
 export interface Terminal {
@@ -18,9 +20,14 @@ export interface Terminal {
   until(pattern: RegExp, what: string): Promise<string>;
 }
 
-/** Registers a test in a real terminal, see `testNeeding` for "terminal". */
-export function terminalTest(name: string, body: (terminal: Terminal) => Promise<void>): void {
-  testNeeding("terminal", tmux ? undefined : "no tmux was found", name, () => inTerminal(body));
+/** Registers a test in a real terminal with some programs more, see `testNeeding` for "terminal". */
+export function terminalTest(
+  name: string,
+  body: (terminal: Terminal) => Promise<void>,
+  ...programs: readonly string[]
+): void {
+  const absent = ["tmux", ...programs].find((program) => !found(program));
+  testNeeding("terminal", absent && `no ${absent} was found`, name, () => inTerminal(body));
 }
 
 const LOOKS = 600;

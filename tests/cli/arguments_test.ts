@@ -54,6 +54,25 @@ Deno.test("--help of every verb has an example that the parser accepts as this v
   }
 });
 
+Deno.test("no argument at all names the first verb and the help, which lists every verb once without its options", () => {
+  assert.match(complaint(), /needs a verb.*`fedkim demo`.*`fedkim --help`/);
+  const whole = help();
+  assert.match(whole, /^.*\nUsage: fedkim VERB \[OPTION\.\.\.\]/);
+  assert.doesNotMatch(whole, /--epsilon/);
+  for (const verb of VERBS) assert.match(whole, new RegExp(`^  ${verb.split(" ")[0]} +[A-Z]`, "m"), verb);
+});
+
+Deno.test("every option of every verb says what it is for", () => {
+  for (const verb of VERBS) {
+    // deno-lint-ignore no-control-regex
+    const lines = help(...verb.split(" ")).replace(/\x1b\[[0-9;]*m/g, "").split("\n");
+    const silent = lines.filter((line) =>
+      /^ {2}--/.test(line) && !/^ {2}--[a-z-]+( [A-Z=,]+)? {2,}[A-Z]/.test(line)
+    );
+    assert.deepEqual(silent, [], verb);
+  }
+});
+
 Deno.test("every verb takes --json", () => {
   for (const verb of VERBS) assert.match(help(...verb.split(" ")), /--json/, verb);
 });

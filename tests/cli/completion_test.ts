@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { delimiter } from "node:path";
 import { fedkim, root } from "../_fedkim.ts";
 import { testNeeding } from "../_shared.ts";
-
-const found = (program: string): boolean =>
-  (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => existsSync(`${folder}/${program}`));
+import { found } from "./_terminal.ts";
 
 /** Registers a test that needs a shell, see `testNeeding` for "terminal". */
 function shellTest(shell: string, name: string, body: () => Promise<void>): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ChildProcess, selfCommand } from "../../cli/child_process.ts";
 import { fedkim } from "../_fedkim.ts";
+import { documentOf } from "./_document.ts";
 
 const SITES = ["mercy", "north", "west"];
 
@@ -32,7 +33,7 @@ async function refused(code: string, pattern: RegExp, ...args: string[]): Promis
 Deno.test("three sites enroll, sign and run by three commands each, every one printing the next", async () => {
   await inFolder(async (dir) => {
     const at = (...parts: string[]) => join(dir, ...parts);
-    await ok("dataset", "synthesize", at("data"));
+    documentOf("dataset synthesize", (await ok("dataset", "synthesize", at("data"), "--json")).stdout);
     const set = [
       ...["federation=first", `state=${at("aggregator")}`, `run=${at("run")}`, `sites=${SITES.join(",")}`],
       ...[`data.public=${at("data", "public")}`, "privacy.neighboring=add_or_remove_one", "tasks=icu_shock"],
@@ -60,17 +61,27 @@ Deno.test("three sites enroll, sign and run by three commands each, every one pr
         );
         assert.match(stderr, new RegExp(`^Next: fedkim client --state ${at(site)} --data DIR$`, "m"));
         const args = ["client", "--state", at(site), "--data", at("data", folders[i])];
+        if (site === "west") args.push("--json");
         children.push(new ChildProcess(site, selfCommand(args), dir));
       }
       const codes = await Promise.all(children.map((child) => child.exited));
       assert.deepEqual(codes, [0, 0, 0, 0], children.map((child) => child.lastError).join("\n"));
-      for (const child of children.slice(1)) {
+      documentOf("aggregator", children[0].stdout);
+      documentOf("client", children[3].stdout);
+      for (const child of children.slice(1, 3)) {
         assert.match(
           child.stdout,
           /^Finished: took part in 1 steps\.\nNext: fedkim privacy-report .*ledger\.jsonl$/m,
         );
       }
       await ok("privacy-report", at("mercy", "ledger.jsonl"));
+      const report = await ok("privacy-report", at("mercy", "ledger.jsonl"), "--json");
+      documentOf("privacy-report", report.stdout);
+      const used = ["--run", at("run"), "--data", at("data", "test"), "--task", "icu_shock", "--json"];
+      documentOf("evaluate", (await ok("evaluate", ...used)).stdout);
+      documentOf("predict", (await ok("predict", ...used)).stdout);
+      const written = await ok("predict", ...used, "--out", at("shock.csv"));
+      assert.equal(documentOf("predict", written.stdout).file, at("shock.csv"));
     } finally {
       for (const child of children) child.stop();
       await Promise.all(children.map((child) => child.exited));

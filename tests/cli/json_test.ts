@@ -11,6 +11,7 @@ const FAILING: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   "client": ["ConfigError", ["--config", "/nowhere.toml"]],
   "enroll": ["AuthenticationError", ["--state", "@/s", "--invite", "damaged"]],
   "policy": ["ConfigError", ["--state", "@/s"]],
+  "withdraw": ["ConfigError", ["--state", "@/s", "--patient", "x"]],
   "dashboard": ["ConfigError", ["--state", "@/s"]],
   "privacy-report": ["ConfigError", ["/nowhere"]],
   "dataset import": ["DatasetError", ["--mapping", "/nowhere.toml", "--out", "@/d"]],

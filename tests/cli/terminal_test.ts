@@ -11,15 +11,48 @@ terminalTest("in a terminal Tab completes a typed verb and its option", async ({
   await until(/fedkim privacy-report --forecast/, "the completed option");
 });
 
+/** How another shell is started in the terminal, and how it reads the completion script. */
+const SHELLS = {
+  zsh: [
+    "PS1='zsh> ' zsh -f",
+    "autoload -Uz compinit && compinit -u -d dump; source <(fedkim completion zsh)",
+  ],
+  fish: ["fish --no-config", "function fish_prompt; echo 'fish> '; end; fedkim completion fish | source"],
+} as const;
+
+for (const shell of ["zsh", "fish"] as const) {
+  terminalTest(`in a terminal Tab in ${shell} completes a typed verb and its option`, async (terminal) => {
+    const { press, until } = terminal;
+    const [start, load] = SHELLS[shell];
+    await until(/ready>/, "a prompt");
+    await press(start, "Enter");
+    await press(`${load}; echo lo""aded`, "Enter");
+    await until(/^loaded/m, "the completion script");
+    await press("fedkim privacy-r", "Tab");
+    await until(/> ?\n?fedkim privacy-report/, "the completed verb");
+    await press("--forec", "Tab");
+    await until(/fedkim privacy-report +--forecast/, "the completed option");
+  }, shell);
+}
+
 terminalTest(
   "in a terminal a mistake is coloured and says what was meant",
-  async ({ press, until, screen }) => {
+  async ({ dir, press, until, screen }) => {
     await press("fedkim demmo", "Enter");
     await until(/Did you mean `?demo/, "a suggestion");
     await press("fedkim policy --state nowhere", "Enter");
     await until(/ConfigError: /, "an error");
     // deno-lint-ignore no-control-regex
     assert.match(await screen(true), /\x1b\[31mConfigError/);
+    await press(
+      "clear; NO_COLOR=1 fedkim policy --state nowhere; fedkim policy --state nowhere > file 2>&1",
+      "Enter",
+    );
+    await until(/ConfigError: [\s\S]*ready>\s*$/, "the same error again");
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(await screen(true), /\x1b\[31m/, "NO_COLOR is kept in a terminal too");
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(await Deno.readTextFile(`${dir}/file`), /\x1b/, "a file gets no colours");
   },
 );
 

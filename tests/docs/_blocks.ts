@@ -1,33 +1,8 @@
 import { join } from "node:path";
+import { type Block, blocksOf } from "../../tools/_markdown_blocks.ts";
 import { root } from "../_fedkim.ts";
 
-/** A fenced block of a page. */
-export interface Block {
-  /** Page, from the root of the repository. */
-  readonly page: string;
-  /** Line of its fence. */
-  readonly line: number;
-  /** Language, and marks after it such as `run` or `tutorial`. */
-  readonly language: string;
-  readonly marks: readonly string[];
-  readonly text: string;
-}
-
-/** All fenced blocks of a page's text, indented ones too. */
-export function blocksOf(page: string, text: string): Block[] {
-  const found: Block[] = [];
-  const lines = text.split("\n");
-  for (let i = 0; i < lines.length; i++) {
-    const fence = /^( *)```(.*)$/.exec(lines[i]);
-    if (fence === null) continue;
-    const [language, ...marks] = fence[2].trim().split(/\s+/);
-    const start = i;
-    const body: string[] = [];
-    while (++i < lines.length && lines[i].trim() !== "```") body.push(lines[i].slice(fence[1].length));
-    found.push({ page, line: start + 1, language, marks, text: `${body.join("\n")}\n` });
-  }
-  return found;
-}
+export type { Block };
 
 /** The blocks of README.md, of every page below docs/, and of the module documentation of mod.ts. */
 export async function allBlocks(): Promise<Block[]> {
@@ -50,12 +25,20 @@ export function commandsOf({ text }: Block): string[][] {
   return text.replaceAll("\\\n", " ").split("\n").map(wordsOf).filter((words) => words.length > 0);
 }
 
-/** The words of a command line, without quotes, comment and prompt. */
+/** The words of a command line, without quotes, comment, prompt and variables that are set for it. */
 export function wordsOf(line: string): string[] {
   const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|(#.*$)|(\S+)/g)]
     .filter(([, , , comment]) => comment === undefined)
     .map(([, double, single, , plain]) => double ?? single ?? plain);
-  return words[0] === "$" ? words.slice(1) : words;
+  const first = words.findIndex((word) => word !== "$" && !/^[A-Z_]+=/.test(word));
+  return first < 0 ? [] : words.slice(first);
+}
+
+/** The file that a `deno run` of a command line starts, through whichever of its spellings. */
+export function startedFile(words: readonly string[]): string | undefined {
+  const rest = words[0] === "npx" && /^deno@/.test(words[2]) ? words.slice(3) : words.slice(1);
+  if (!["npx", "deno"].includes(words[0]) || rest[0] !== "run") return undefined;
+  return rest.find((word) => word.endsWith(".ts"));
 }
 
 /**

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { readArguments } from "../../cli/args.ts";
 import { checkAggregatorConfig, checkClientConfig, type ConfigFields } from "../../src/federation/config.ts";
+import { createIdentity } from "../../src/federation/identity_file.ts";
 import { fedkim, root } from "../_fedkim.ts";
-import { allBlocks, type Block, commandsOf, fedkimArguments } from "./_blocks.ts";
+import { allBlocks, type Block, commandsOf, fedkimArguments, startedFile } from "./_blocks.ts";
 
 const blocks = await allBlocks();
 const of = (language: string): Block[] => blocks.filter((block) => block.language === language);
@@ -13,6 +14,10 @@ const place = ({ page, line }: Block): string => `${page}:${line}`;
 const { tasks } = JSON.parse(await Deno.readTextFile(join(root, "deno.json"))) as {
   tasks: Record<string, string>;
 };
+
+/** The file in which a page asks its reader to save a block. */
+const fileOf = ({ marks }: Block): string | undefined =>
+  marks.find((mark) => mark.startsWith("file="))?.slice("file=".length);
 
 async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();
@@ -56,19 +61,20 @@ Deno.test("every ts block type-checks, and those that are marked `run` run", asy
 
 Deno.test("every fedkim command of a page is one that the parser accepts, and every other task or file exists", () => {
   let accepted = 0;
+  const written = new Set(blocks.map(fileOf));
   for (const block of [...of("sh"), ...of("bash"), ...blocks.filter(({ language }) => language === "")]) {
     for (const words of commandsOf(block)) {
       const args = fedkimArguments(words, tasks);
-      if (args !== undefined) {
+      const file = startedFile(words);
+      if (file !== undefined) {
+        assert.ok(written.has(file) || existsSync(join(root, file)), `${place(block)}: ${file}`);
+      } else if (args !== undefined) {
         const parsed = readArguments(args);
         const said = "command" in parsed ? "" : parsed.stderr;
         assert.ok("command" in parsed || parsed.status === 0, `${place(block)}: ${words.join(" ")}: ${said}`);
         accepted++;
       } else if (words[0] === "npx") {
         assert.ok(words[4] in tasks, `${place(block)}: no task ${words[4]}`);
-      } else if (words[0] === "deno" && words[1] === "run") {
-        const file = words.slice(2).find((word) => word.endsWith(".ts"))!;
-        assert.ok(existsSync(join(root, file)), `${place(block)}: ${file}`);
       }
     }
   }
@@ -121,10 +127,49 @@ Deno.test("the how-to's mapping imports a table, and inspect accepts what it mad
   });
 });
 
+Deno.test("the commands of the how-tos about models, clusters and budgets run in a folder that has what they name", async () => {
+  await inFolder(async (dir) => {
+    const keys = ["north", "west", "st-anna"].map((name, i) => [name, String(i).repeat(64)]);
+    await Deno.mkdir(join(dir, "models"));
+    await Deno.symlink(join(root, "models/medlm-tiny"), join(dir, "models/mine"));
+    await Deno.mkdir(join(dir, "site"));
+    await createIdentity(join(dir, "site/identity.json"), "mercy");
+    await Deno.writeTextFile(join(dir, "peers.json"), JSON.stringify(Object.fromEntries(keys)));
+    const here = (text: string) =>
+      text.replace("/var/lib/fedkim", dir)
+        .replace(/(^|=)(models\/mine|aggregator\.toml|peers\.json|site)$/, `$1${dir}/$2`);
+    let ran = 0;
+    for (const name of ["own_foundation_model", "kubernetes", "choose_epsilon"]) {
+      const page = blocks.filter((block) => block.page === `docs/how_to/${name}.md`);
+      const config = page.find(({ marks }) => marks.includes("aggregator"));
+      if (config !== undefined) await Deno.writeTextFile(join(dir, "aggregator.toml"), config.text);
+      for (const block of page.filter(({ language }) => language === "sh")) {
+        for (const words of commandsOf(block)) {
+          const { code, stderr } = await fedkim(...fedkimArguments(words, tasks)!.map(here));
+          assert.equal(code, 0, `${place(block)}: ${words.join(" ")}\n${stderr}`);
+          ran++;
+        }
+      }
+    }
+    assert.ok(ran >= 6, `${ran} commands`);
+  });
+});
+
 Deno.test("the tutorial's commands run in their order and leave the files that it names", async () => {
   await inFolder(async (dir) => {
     for (const block of blocks.filter(({ marks }) => marks.includes("tutorial"))) {
+      const saved = fileOf(block);
+      if (saved !== undefined) {
+        await Deno.writeTextFile(join(dir, saved), block.text);
+        continue;
+      }
       for (const words of commandsOf(block)) {
+        const started = startedFile(words);
+        if (started !== undefined) {
+          const config = ["--no-lock", "--config", join(root, "deno.json")];
+          assert.match(await deno("run", "-A", ...config, join(dir, started)), /^\d+\.\d\d \d+\.\d\d$/m);
+          continue;
+        }
         const args = fedkimArguments(words, tasks)!.map((word) =>
           word.startsWith("tutorial/") ? join(dir, word) : word
         );

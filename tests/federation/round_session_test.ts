@@ -42,6 +42,7 @@ async function openRound(options: { present?: number; now?: () => number } = {})
     mailboxes,
     present: new Set([...mailboxes.keys()].slice(0, options.present)),
     phaseDeadlineMs: DEADLINE,
+    uploadPlaces: 8,
     ...(options.now === undefined ? {} : { now: options.now }),
     log: new RoundLog(store, "round", undefined),
   });
@@ -98,10 +99,8 @@ Deno.test("twelve sites that upload at once all get into the sum: a busy server 
   await close();
 });
 
-Deno.test("eight stalled uploads give their places up: others go on, and the very same vectors may come again", async () => {
-  let time = 0;
-  // The last two sites are not believed to be there, so that no phase waits for them.
-  const round = await openRound({ present: SITES - 2, now: () => time });
+/** The sites of a round up to their masked vectors, whose messages the tests deliver as they like. */
+async function atMaskedInput(round: Awaited<ReturnType<typeof openRound>>) {
   const { session, mailboxes, identities } = round;
   const clients = identities.map((identity, i) => round.clientOf(identity, i));
   const seen = identities.map(() => stepSequence(1, "advertise_keys"));
@@ -127,6 +126,15 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   const uploads = new Map<number, Uint8Array[]>();
   const masked = await answers(everybody);
   everybody.forEach((i, at) => uploads.set(i, masked[at]));
+  return { deliver, answers, uploads };
+}
+
+Deno.test("eight stalled uploads give their places up: others go on, and the very same vectors may come again", async () => {
+  let time = 0;
+  // The last two sites are not believed to be there, so that no phase waits for them.
+  const round = await openRound({ present: SITES - 2, now: () => time });
+  const { session, identities } = round;
+  const { deliver, answers, uploads } = await atMaskedInput(round);
   const stalled = [0, 1, 2, 3, 4, 5, 10, 11];
   const lively = [6, 7, 8, 9];
 
@@ -164,6 +172,33 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   assert.deepEqual(outcome.survivors, survivors.map((i) => identities[i].id));
   assert.ok(outcome.sum.every((value) => value === 45));
   assert.equal(session.missing.size, 0);
+  await round.close();
+});
+
+Deno.test("an upload that goes on slowly keeps its place: it is given twice its longest pause, half a deadline at most", async () => {
+  let time = 0;
+  const round = await openRound({ now: () => time });
+  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const slow = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [idle, pause] = [DEADLINE / 4, DEADLINE / 5];
+
+  for (const i of slow) await deliver(i, uploads.get(i)!.slice(0, 1));
+  time = pause;
+  for (const i of slow) await deliver(i, uploads.get(i)!.slice(1, 2));
+  time = pause + idle;
+  await assert.rejects(deliver(8, uploads.get(8)!), isBusy, "later than the limit, but within its pace");
+  time = pause + 2 * pause;
+  await deliver(8, uploads.get(8)!);
+  // One place was given away; those that go on are still taken where they were.
+  for (const i of slow.slice(1)) await deliver(i, uploads.get(i)!.slice(2));
+  for (const i of [0, 9, 10, 11]) await deliver(i, uploads.get(i)!);
+  const everybody = round.identities.map((_, i) => i);
+  for (let phase = 0; phase < 2; phase++) {
+    const messages = await answers(everybody);
+    for (const i of everybody) await deliver(i, messages[i]);
+  }
+  const outcome = await round.running;
+  assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
   await round.close();
 });
 
@@ -218,6 +253,7 @@ function openSmallRound(store: Store) {
         mailboxes: boxes,
         present: new Set(boxes.keys()),
         phaseDeadlineMs: DEADLINE,
+        uploadPlaces: 8,
         log: new RoundLog(where, "round", undefined),
       } satisfies RoundSessionOptions,
     );

@@ -9,6 +9,7 @@ import { offeredPlan } from "./api/_service.ts";
 
 async function withDesk(
   body: (desk: SiteDesk, again: () => SiteDesk, runs: RunStore) => Promise<void>,
+  joinDeadlineMs = 60_000,
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   const book = await EnrollmentBook.open(dir);
@@ -17,7 +18,7 @@ async function withDesk(
     new SiteDesk({
       federation: "test",
       sites: ["a", "b", "c"],
-      joinDeadlineMs: 60_000,
+      joinDeadlineMs,
       book,
       run: runs,
       audit: book.audit,
@@ -124,4 +125,30 @@ Deno.test("a refusal ends the wait for the plan with the site's name and code, a
     await refuse(planHash);
     await assert.rejects(waiting, /PolicyRefused|The site b refuses the plan\. Found: BudgetExceeded/);
   });
+});
+
+Deno.test("only the drawn cohort gets the plan and may accept it; for the others the run is over at once", async () => {
+  await withDesk(async (desk) => {
+    for (const site of ["a", "b", "c"]) await desk.join(site, head(1));
+    desk.offer({ ...offeredPlan(), sites: ["a", "b"] });
+    assert.equal((await desk.nextLetter("a", 0, 0))?.kind, "plan");
+    const left = await desk.nextLetter("c", 0, 0);
+    assert.deepEqual([left?.kind, left?.body.length], ["done", 0]);
+    const answer = { accepted: true, planHash: "plan", head: head(2) } as const;
+    await assert.rejects(desk.planAnswer("c", answer), { code: "UnexpectedMessage" });
+    await Promise.all([desk.planAnswer("a", answer), desk.planAnswer("b", answer)]);
+    await desk.allAccepted();
+    // One that comes again hears the same.
+    await desk.join("c", head(1));
+    assert.equal((await desk.nextLetter("c", 0, 0))?.kind, "done");
+  });
+});
+
+Deno.test("at the deadline a cohort is drawn from those who have come, if they are enough", async () => {
+  await withDesk(async (desk) => {
+    await desk.join("a", head(1));
+    await desk.join("c", head(1));
+    assert.deepEqual(await desk.allJoined(2), ["a", "c"]);
+    await assert.rejects(desk.allJoined(3), { code: "NetworkError" });
+  }, 0);
 });

@@ -79,9 +79,12 @@ function groupOf(plan: DpPlan, steps: number, group: PeopleGroup): ReportGroup {
  */
 export function buildReport(input: ReportInput): PrivacyReport {
   const { plan, audits = [], unaccounted } = input;
-  const charged = Math.max(0, ...input.ledgers.flatMap((l) => l.populations.map((p) => p.rounds)));
+  const sites = [
+    ...input.ledgers.map((ledger) => siteOf(ledger, audits)),
+    ...input.statements ?? [],
+  ];
+  const charged = Math.max(0, ...sites.flatMap(({ rows }) => rows.map((row) => row.rounds)));
   const steps = Math.max(1, input.steps ?? (charged > 0 ? charged : plan?.request.steps ?? 1));
-  const sites = input.ledgers.map((ledger) => siteOf(ledger, audits));
   const views = plan === undefined ? [] : viewGuarantees(plan, steps);
   const curves = plan === undefined ? [] : reportCurves(plan, steps);
   const groups = plan === undefined ? [] : input.groups.map((group) => groupOf(plan, steps, group));
@@ -93,6 +96,7 @@ export function buildReport(input: ReportInput): PrivacyReport {
     generatedAt: input.generatedAt,
     summary: summaryOf(facts),
     ...facts,
+    ...(input.elsewhere === undefined ? {} : { elsewhere: input.elsewhere }),
     numericSlack: plan === undefined ? 0 : numericSlack(plan, steps),
   };
 }

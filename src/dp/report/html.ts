@@ -4,6 +4,7 @@ import { escapeHtml, type Plot, renderPlot } from "./svg_plot.ts";
 import {
   auditTable,
   changeTable,
+  elsewhereTable,
   groupTable,
   methodTable,
   type ReportTable,
@@ -111,9 +112,13 @@ function figure(plot: Plot, caption: string): string {
   return `<figure>${renderPlot(plot)}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }
 
-/** The report as one self-contained page: no script, no request to anywhere. */
-export function renderHtml(report: PrivacyReport): string {
+/**
+ * The report as one self-contained page: no script, no request to anywhere.
+ * @param back address that a link above the heading leads to, where the page is part of others
+ */
+export function renderHtml(report: PrivacyReport, back?: string): string {
   const parts = [
+    back === undefined ? "" : `<nav><a href="${escapeHtml(back)}">Back</a></nav>`,
     `<header><h1>${escapeHtml(report.title)}</h1>`,
     paragraph(`Made on ${report.generatedAt}. Every epsilon is an upper bound, rounded up.`, "meta"),
     `</header><main><div class="lead">${report.summary.map((p) => paragraph(p)).join("")}</div>`,
@@ -130,6 +135,19 @@ export function renderHtml(report: PrivacyReport): string {
       ),
       ...report.sites.map(budget),
       ...(changes.rows.length > 0 ? [table(changes)] : []),
+    ));
+  }
+  const elsewhere = elsewhereTable(report);
+  if (elsewhere.rows.length > 0) {
+    parts.push(section(
+      "Ledgers that lie at the hospitals",
+      paragraph(
+        "Whoever made this report cannot read them. A countersigned entry fixes everything before it: a hospital " +
+          "could not show another history later. Budgets above are the hospitals' own statements, where they have " +
+          "sent one; what the plan promises holds without them.",
+        "note",
+      ),
+      table(elsewhere, false),
     ));
   }
   if (report.curves.length > 0) {

@@ -24,6 +24,8 @@ th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(-
   font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid var(--rule); }
 tbody th { font-weight: 600; }
+a { color: var(--bar); }
+a:focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; }
 .figure { white-space: nowrap; }
 .facts td { overflow-wrap: anywhere; }
 .track { display: block; width: 100%; min-width: 7rem; height: .7rem; margin-top: .3rem; border-radius: 3px;
@@ -32,20 +34,22 @@ tbody th { font-weight: 600; }
 .full .fill { fill: var(--warn); }
 figure { margin: 1rem 0 1.5rem; }
 svg { width: 100%; height: auto; max-width: 46rem; display: block; }
-svg text { fill: var(--soft); font-size: 13px; font-family: inherit; }
+svg.plot text { fill: var(--soft); font-size: 13px; font-family: inherit; }
 svg .grid { stroke: var(--rule); stroke-width: .6; }
 svg .axis { stroke: var(--soft); stroke-width: 1; }
 svg .limit { stroke: var(--soft); stroke-width: 1.3; stroke-dasharray: 3 3; fill: none; }
 svg .line { fill: none; stroke-width: 2.4; }
 svg .line.s0 { stroke: var(--s0); } svg .line.s1 { stroke: var(--s1); } svg .line.s2 { stroke: var(--s2); }
 svg .line.s3 { stroke: var(--s3); } svg .line.s4 { stroke: var(--s4); } svg .line.s5 { stroke: var(--s5); }
-svg .label { font-weight: 600; }
-svg .label.s0 { fill: var(--s0); } svg .label.s1 { fill: var(--s1); } svg .label.s2 { fill: var(--s2); }
-svg .label.s3 { fill: var(--s3); } svg .label.s4 { fill: var(--s4); } svg .label.s5 { fill: var(--s5); }
-@media print { :root { color-scheme: light; --ink: #000; --soft: #333; --paper: #fff; --panel: #f3f5f8;
+svg.plot .label { font-weight: 600; }
+svg.plot .label.s0 { fill: var(--s0); } svg.plot .label.s1 { fill: var(--s1); } svg.plot .label.s2 { fill: var(--s2); }
+svg.plot .label.s3 { fill: var(--s3); } svg.plot .label.s4 { fill: var(--s4); } svg.plot .label.s5 { fill: var(--s5); }
+@page { margin: 16mm 14mm; }
+@media print { nav { display: none; } :root { color-scheme: light; --ink: #000; --soft: #333; --paper: #fff; --panel: #f3f5f8;
   --rule: #999; --bar: #0b5fa5; --s0: #0b5fa5; --s1: #a13d00; --s2: #1a7a3c; --s3: #7a3fb0; --s4: #8a6100;
   --s5: #a3195b; }
   body { padding: 0; font-size: 10.5pt; max-width: none; } h2 { break-after: avoid; }
   table { font-size: 8.5pt; } th, td { padding: .25rem .4rem; } .scroll { overflow: visible; }
+  thead { display: table-header-group; } p, li { orphans: 3; widows: 3; }
   figure, tr { break-inside: avoid; } .fill { print-color-adjust: exact; } }
 `;

@@ -10,6 +10,7 @@
  *
  * @module
  */
+export { lower as lowerBoundText, upper as upperBoundText } from "./format.ts";
 export { buildReport } from "./build.ts";
 export { STYLE as PAGE_STYLE } from "./html_style.ts";
 export { renderPlot } from "./svg_plot.ts";
@@ -19,6 +20,7 @@ export { renderHtml } from "./html.ts";
 export { renderMarkdown, renderTerminal } from "./text.ts";
 export type {
   AuditSummary,
+  LedgerElsewhere,
   PeopleGroup,
   PrivacyReport,
   ReportBudgetRow,

@@ -35,7 +35,9 @@ const RIGHT = 132;
 const TOP = 16;
 const BOTTOM = 46;
 /** Lines differ by dash as well as by colour. */
-const DASHES = ["", "8 4", "2 4", "10 4 2 4", "1 3", "14 4"];
+const DASHES = ["", "8 4", "3 4", "10 4 3 4", "6 2", "14 4"];
+/** Dash of the i-th line: lines that must share a colour differ in it. */
+const dashOf = (i: number) => DASHES[(i + Math.floor(i / 6)) % DASHES.length];
 
 /** Text that is safe inside of an element or attribute. */
 export function escapeHtml(text: string): string {
@@ -109,7 +111,7 @@ export function renderPlot(plot: Plot): string {
   ]);
   series.forEach((s, i) => {
     const path = s.points.map(([x, y]) => at(x, y)).join(" ");
-    const dash = DASHES[i % DASHES.length];
+    const dash = dashOf(i);
     parts.push(
       `<polyline class="line s${i % 6}"${dash && ` stroke-dasharray="${dash}"`} points="${path}"/>`,
     );
@@ -134,7 +136,7 @@ export function renderPlot(plot: Plot): string {
       escapeHtml(plot.yLabel)
     }</text>`,
   );
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="${plot.id}-t ${plot.id}-d">` +
+  return `<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="${plot.id}-t ${plot.id}-d">` +
     `<title id="${plot.id}-t">${escapeHtml(plot.title)}</title>` +
     `<desc id="${plot.id}-d">${escapeHtml(plot.description)}</desc>${parts.join("")}</svg>`;
 }

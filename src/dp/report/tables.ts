@@ -89,6 +89,32 @@ export function changeTable(report: PrivacyReport): ReportTable {
   };
 }
 
+/** Ledgers that the maker of the report has not read. */
+export function elsewhereTable({ elsewhere = [], sites }: PrivacyReport): ReportTable {
+  return {
+    caption: "Ledgers that lie at the hospitals",
+    head: [
+      "Hospital",
+      "Steps counted here",
+      "Newest entry countersigned here",
+      "What the hospital has stated",
+    ],
+    rows: elsewhere.map(({ site, steps, head }) => {
+      const stated = sites.find((other) => other.site === site)?.head.sequence;
+      return [
+        site,
+        `${steps}`,
+        head === undefined ? "none yet" : `${head.sequence}, ${head.hash.slice(0, 16)}…`,
+        stated === undefined
+          ? "nothing"
+          : stated === head?.sequence
+          ? "its budgets, as of that entry"
+          : `its budgets, as of entry ${stated}`,
+      ];
+    }),
+  };
+}
+
 /** People with many units. */
 export function groupTable(report: PrivacyReport): ReportTable {
   return {

@@ -2,6 +2,7 @@ import {
   auditTable,
   budgetTables,
   changeTable,
+  elsewhereTable,
   groupTable,
   methodTable,
   type ReportTable,
@@ -13,9 +14,15 @@ import type { PrivacyReport } from "./types.ts";
 /** The tables that have rows, with headings. */
 function tablesOf(report: PrivacyReport): ReportTable[] {
   const titled = budgetTables(report).map((t) => ({ ...t, caption: `Budget of ${t.caption}` }));
-  const others = [changeTable, viewTable, groupTable, auditTable, unaccountedTable, methodTable].map((make) =>
-    make(report)
-  );
+  const others = [
+    changeTable,
+    elsewhereTable,
+    viewTable,
+    groupTable,
+    auditTable,
+    unaccountedTable,
+    methodTable,
+  ].map((make) => make(report));
   return [...titled, ...others].filter((t) => t.rows.length > 0);
 }
 

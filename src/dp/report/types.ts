@@ -49,6 +49,16 @@ export interface AuditSummary {
   readonly power?: number;
 }
 
+/** What the maker of a report knows of a ledger that lies with somebody else. */
+export interface LedgerElsewhere {
+  /** The site whose ledger it is. */
+  readonly site: string;
+  /** Steps that the site has taken part in, as the maker has counted them. */
+  readonly steps: number;
+  /** Position of the ledger that the maker has countersigned last; absent before the site's first visit. */
+  readonly head?: LedgerHead;
+}
+
 /** What a report is made from. */
 export interface ReportInput {
   /** Heading. */
@@ -61,6 +71,10 @@ export interface ReportInput {
   readonly steps?: number;
   /** One status per site. */
   readonly ledgers: readonly LedgerStatus[];
+  /** Budgets as their sites have stated them, where the ledgers themselves are elsewhere. */
+  readonly statements?: readonly ReportSite[];
+  /** Every ledger that is elsewhere, stated or not. */
+  readonly elsewhere?: readonly LedgerElsewhere[];
   /** Audits. */
   readonly audits?: readonly AuditSummary[];
   /** Releases that are not private. */
@@ -188,6 +202,8 @@ export interface PrivacyReport {
   readonly views: readonly ViewGuarantee[];
   /** Budgets by site. */
   readonly sites: readonly ReportSite[];
+  /** Ledgers that the maker of the report has not read; absent where it has read all. */
+  readonly elsewhere?: readonly LedgerElsewhere[];
   /** People with many units. */
   readonly groups: readonly ReportGroup[];
   /** Curves for the plots. */

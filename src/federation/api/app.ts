@@ -6,12 +6,14 @@ import { VERSION } from "../../formats/version.ts";
 import type { ArtefactStore } from "../artefact_store.ts";
 import type { CountersignedHead } from "../ledger_head.ts";
 import type { EnrollmentBook, LedgerHead, Role } from "../enrollment_book.ts";
+import { type LedgerStatement, takeLedgerStatement } from "../ledger_statement.ts";
 import type { Letter } from "../mailbox.ts";
 import { dashboardApp, type DashboardOptions } from "../dashboard/mod.ts";
 import { artefactResponse } from "./artefact_response.ts";
 import { readBody } from "./body.ts";
+import { BodyGate } from "./body_gate.ts";
 import { toProblem } from "../problem.ts";
-import { type RateLimit, RateLimiter } from "./rate_limit.ts";
+import { callerOf, type RateLimit, RateLimiter } from "./rate_limit.ts";
 import { HEADERS, RequestVerifier } from "../request_auth.ts";
 import { ROUTES } from "./routes.ts";
 import type { PlanAnswer, Status } from "./schemas.ts";
@@ -25,6 +27,20 @@ const STRANGER_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
 /** Members, by identity: a step takes about ten requests and an upload one for each chunk. */
 const MEMBER_LIMIT: RateLimit = { burst: 2000, perSecond: 200 };
 
+/** Large bodies of members that are in memory at a time, bytes; whoever comes then waits with its bytes unread. */
+const BODIES_HELD = 96 * 2 ** 20;
+
+/** What a browser must be told of data that it was led to: every answer of every step carries it, so no more than that. */
+const DATA_HEADERS = {
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  referrerPolicy: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+} as const;
+
 /** Largest body of an endpoint that needs no signature, bytes. */
 const UNSIGNED_BODY_BYTES = 16_384;
 
@@ -32,8 +48,8 @@ const UNSIGNED_BODY_BYTES = 16_384;
 export interface AggregatorDesk {
   /** Admits a site to the federation and says where its mailbox stands. */
   join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }>;
-  /** Refuses a change of keys while a signed plan names the old ones. */
-  requireNoPlan(): void;
+  /** Changes a key; refused while a signed plan names the old one. */
+  changeKey<T>(change: () => Promise<T>): Promise<T>;
   /** Takes a site's answer to the plan. */
   planAnswer(site: string, answer: PlanAnswer): Promise<void>;
   /** Takes a secure-aggregation message. */
@@ -94,8 +110,9 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     },
   });
   const dashboard = dashboardApp(options);
-  app.use("/v1/*", secureHeaders());
-  const address = ({ env }: Context<Environment>) => env?.remoteAddr?.hostname ?? "unknown";
+  // Answers for programs: of the headers for browsers only those that make sense for data.
+  app.use("/v1/*", secureHeaders(DATA_HEADERS));
+  const address = ({ env }: Context<Environment>) => callerOf(env?.remoteAddr?.hostname ?? "unknown");
   app.use(unlessProbe(limited(new RateLimiter(ADDRESS_LIMIT), address)));
   const stranger = limited(new RateLimiter(STRANGER_LIMIT), address);
   app.use("/v1/enroll", stranger, unsignedBody());
@@ -131,6 +148,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
       "/v1/rounds/*",
       "/v1/audit",
       "/v1/ticket",
+      "/v1/ledger",
       "/v1/artefacts/*",
     ]
   ) {
@@ -150,8 +168,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   });
   app.openapi(ROUTES.key, async (c) => {
     const { publicKey, signature } = c.req.valid("json");
-    desk.requireNoPlan();
-    await book.rotate(c.get("member"), publicKey, signature);
+    await desk.changeKey(() => book.rotate(c.get("member"), publicKey, signature));
     return c.json({ rotated: c.get("member") }, 200);
   });
   app.openapi(ROUTES.join, async (c) => {
@@ -172,6 +189,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     });
   });
   app.openapi(ROUTES.message, async (c) => {
+    requireBinary(c.req.header("content-type"));
     const body = new Uint8Array(await c.req.arrayBuffer());
     await desk.roundMessage(
       c.get("member"),
@@ -183,6 +201,11 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   });
   app.openapi(ROUTES.ticket, async (c) => {
     return c.json({ path: await dashboard.enter(c.get("member")) }, 200);
+  });
+  app.openapi(ROUTES.ledger, async (c) => {
+    await requireRole(book, c.get("member"), ["site"]);
+    await takeLedgerStatement(book, c.get("member"), c.req.valid("json") as LedgerStatement);
+    return c.json({ noted: true as const }, 200);
   });
   app.openapi(ROUTES.audit, async (c) => {
     await requireRole(book, c.get("member"), ["operator", "auditor"]);
@@ -219,6 +242,7 @@ function signature(
   memberLimit: MiddlewareHandler<Environment>,
   seen: (member: string, software: string) => void,
 ): MiddlewareHandler<Environment> {
+  const bodies = new BodyGate(BODIES_HELD);
   const verifier = new RequestVerifier({
     publicKeyOf: async (name) => {
       const member = await book.member(name);
@@ -230,11 +254,13 @@ function signature(
     const { pathname, search } = new URL(c.req.url);
     const request = await verifier.authenticate(c.req.method, pathname + search, c.req.raw.headers);
     c.set("member", request.name);
-    return await memberLimit(c, async () => {
-      await verifier.accept(request, await readBody(c.req, maxBodyBytes));
-      seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
-      await next();
-    });
+    const announced = Math.min(Number(c.req.header("content-length")), maxBodyBytes);
+    return await memberLimit(c, () =>
+      bodies.hold(announced, async () => {
+        await verifier.accept(request, await readBody(c.req, maxBodyBytes));
+        seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
+        await next();
+      }));
   };
 }
 
@@ -244,6 +270,16 @@ function unsignedBody(): MiddlewareHandler<Environment> {
     await readBody(c.req, UNSIGNED_BODY_BYTES);
     await next();
   };
+}
+
+/** Protocol messages are bytes: whoever says that they are something else has mistaken the endpoint. */
+function requireBinary(type: string | undefined): void {
+  if (type === undefined || type.split(";")[0].trim().toLowerCase() === "application/octet-stream") return;
+  throw new FedKimError("FormatError", "The request's body has another content type.", {
+    reason: "content_type",
+    found: type.slice(0, 100),
+    needed: "application/octet-stream",
+  });
 }
 
 /** Probes of a load balancer come from an address that many share. */

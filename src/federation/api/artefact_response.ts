@@ -1,9 +1,10 @@
 import { FedKimError } from "../../formats/errors.ts";
+import { toProblem } from "../problem.ts";
 
 /**
  * The answer to a request for content-addressed bytes: whole, one range (RFC 9110, section 14), or nothing where the
- * caller has them. Several ranges at once are answered with the whole, as the RFC allows.
- * @throws FedKimError `FormatError`, reason `range`, for a range outside of the bytes
+ * caller has them. Several ranges at once, and one that ends before it begins, are answered with the whole, as the RFC
+ * says; a range outside of the bytes with 416, a problem document of reason `range` and the length.
  */
 export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, headers: Headers): Response {
   const etag = `"${hash}"`;
@@ -16,17 +17,25 @@ export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, h
   const condition = headers.get("if-range");
   const range = condition === null || condition === etag ? headers.get("range") : null;
   const match = range === null ? null : /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range.trim());
-  if (match === null || (match[1] === "" && match[2] === "")) {
+  const backwards = match !== null && match[1] !== "" && match[2] !== "" &&
+    Number(match[2]) < Number(match[1]);
+  if (match === null || backwards || (match[1] === "" && match[2] === "")) {
     return new Response(bytes, { headers: type });
   }
   const [first, last] = match[1] === ""
     ? [Math.max(0, bytes.length - Number(match[2])), bytes.length - 1]
     : [Number(match[1]), Math.min(match[2] === "" ? Infinity : Number(match[2]), bytes.length - 1)];
   if (first > last) {
-    throw new FedKimError("FormatError", "The range lies outside of the artefact.", {
-      reason: "range",
-      found: `bytes ${match[1]}-${match[2]}`,
-      needed: `bytes within 0-${bytes.length - 1}`,
+    const problem = toProblem(
+      new FedKimError("FormatError", "The range lies outside of the artefact.", {
+        reason: "range",
+        found: `bytes ${match[1]}-${match[2]}`,
+        needed: `bytes within 0-${bytes.length - 1}`,
+      }),
+    );
+    return new Response(JSON.stringify(problem), {
+      status: problem.status,
+      headers: { "content-type": "application/problem+json", "content-range": `bytes */${bytes.length}` },
     });
   }
   return new Response(bytes.subarray(first, last + 1), {

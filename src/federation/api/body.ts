@@ -7,10 +7,15 @@ const BODY_MS = 60_000;
 /**
  * Reads a request's body, which stays readable for what follows.
  * @param maxBytes largest length that the request may announce
+ * @param patienceMs how long it may take to arrive, milliseconds
  * @throws FedKimError `FormatError` for a body without or with too large a length, `NetworkError` for one that does not
  * arrive
  */
-export async function readBody(request: HonoRequest, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  request: HonoRequest,
+  maxBytes: number,
+  patienceMs: number = BODY_MS,
+): Promise<Uint8Array<ArrayBuffer>> {
   if (request.raw.body === null) return new Uint8Array();
   const announced = request.header("content-length");
   if (announced === undefined) {
@@ -29,7 +34,7 @@ export async function readBody(request: HonoRequest, maxBytes: number): Promise<
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("it took too long")), BODY_MS);
+      timer = setTimeout(() => reject(new Error("it took too long")), patienceMs);
     });
     return new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
   } catch (cause) {

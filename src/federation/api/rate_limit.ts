@@ -6,6 +6,23 @@ export interface RateLimit {
   readonly perSecond: number;
 }
 
+/**
+ * Who counts as one caller behind an address: an IPv6 network of 64 bits, which is what one customer gets and may take
+ * every address of, or an IPv4 address, also where it is written as an IPv6 one.
+ */
+export function callerOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const [plain] = address.toLowerCase().split("%");
+  const mapped = /^(?:0{0,4}:)*:?ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
+  if (mapped !== null) return mapped[1];
+  const [left, right] = plain.split("::");
+  const groups = (text: string | undefined) => text === undefined || text === "" ? [] : text.split(":");
+  const head = groups(left);
+  const zeros = right === undefined ? 0 : Math.max(0, 8 - head.length - groups(right).length);
+  const whole = [...head, ...new Array<string>(zeros).fill("0"), ...groups(right)];
+  return `${whole.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+}
+
 /** Callers that are remembered at most; the longest unseen are forgotten first. */
 const MAX_CALLERS = 100_000;
 

@@ -5,6 +5,7 @@ import {
   JoinedSchema,
   JoinSchema,
   KeySchema,
+  LedgerStatementSchema,
   PARAMETERS,
   PlanAnswerSchema,
   ProblemSchema,
@@ -122,6 +123,14 @@ export const ROUTES = {
     summary: "Get a one-time link to the dashboard",
     security: SIGNED,
     responses: { 200: json(z.object({ path: z.string() }), "a path on this server, good once"), ...PROBLEMS },
+  }),
+  ledger: createRoute({
+    method: "post",
+    path: "/v1/ledger",
+    summary: "State what the sender's ledger says, for the federation's report (sites, if they choose to)",
+    security: SIGNED,
+    request: body(LedgerStatementSchema),
+    responses: { 200: noted, 403: problem("the sender's role does not allow it"), ...PROBLEMS },
   }),
   audit: createRoute({
     method: "get",

@@ -61,6 +61,47 @@ export const PlanAnswerSchema = z.discriminatedUnion("accepted", [
 /** See {@link PlanAnswerSchema}. */
 export type PlanAnswer = z.infer<typeof PlanAnswerSchema>;
 
+const bound = z.number().min(0).max(1e12);
+const count = z.int().min(0).max(2 ** 53 - 1);
+const promise = z.strictObject({
+  population: z.string().min(1).max(64),
+  unit: z.enum(["patient", "record", "image", "site"]),
+  neighboring: z.enum(["add_or_remove_one", "replace_one", "replace_special"]),
+});
+const bookedBudget = promise.extend({
+  epsilon: bound,
+  delta: bound,
+  filter: z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("signed_schedule") }),
+    z.strictObject({ type: z.literal("renyi"), order: count }),
+  ]),
+});
+
+/** What a site says of its own ledger: budgets and spending, and nothing of its records. */
+export const LedgerStatementSchema = z.strictObject({
+  site: memberName,
+  head: HeadSchema,
+  since: z.iso.datetime(),
+  tornLines: count,
+  budgetChanges: z.array(z.strictObject({
+    at: z.iso.datetime(),
+    population: z.string().min(1).max(64),
+    from: bookedBudget.nullable(),
+    to: bookedBudget,
+  })).max(1000),
+  rows: z.array(promise.extend({
+    budget: bound,
+    delta: bound,
+    deltaLeft: bound,
+    spent: bound,
+    spentRdp: bound.optional(),
+    left: bound,
+    committed: bound,
+    rounds: count,
+    roundsLeft: count.optional(),
+  })).max(64),
+}).openapi("LedgerStatement");
+
 /** What an operator may know at any time. */
 export const StatusSchema = z.object({
   federation: z.string(),

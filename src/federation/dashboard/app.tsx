@@ -4,20 +4,34 @@ import { type Context, Hono } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import { streamSSE } from "hono/streaming";
-import { buildReport, PAGE_STYLE, renderHtml } from "../../dp/mod.ts";
-import { UNACCOUNTED_RELEASES } from "../unaccounted.ts";
+import { PAGE_STYLE } from "../../dp/mod.ts";
 import { LIVE_SCRIPT, STYLE_SHEET } from "./assets.ts";
-import { operatorSections, page, siteSections } from "./pages.tsx";
+import { page } from "./frame.tsx";
+import { operatorSections } from "./operator_page.tsx";
+import { ReportPages } from "./report.ts";
 import { SESSION_MS, SignIn } from "./sign_in.ts";
-import { type DashboardOptions, DashboardSource } from "./source.ts";
+import { siteSections } from "./site_page.tsx";
+import { StreamCap } from "./stream_cap.ts";
+import { type DashboardOptions, DashboardSource, SNAPSHOT_MS } from "./source.ts";
 
 /** Name of the session's cookie. */
 const COOKIE = "fedkim_session";
 /** Shortest time between two events, and longest time without one, milliseconds. */
-const EVENT_MS = { shortest: 300, longest: 15_000 } as const;
+const EVENT_MS = { shortest: SNAPSHOT_MS, longest: 15_000 } as const;
+/** Open event streams: a member has a page on a few machines, a consortium some dozens of members. */
+const STREAMS = { perMember: 8, total: 256 } as const;
 
 /** Where a browser talks to this very machine, without TLS. */
 const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
+
+/**
+ * Every address in a page is relative to the page's own, so that a reverse proxy may put the aggregator below any path;
+ * a cookie without a path is sent to the folder that set it.
+ */
+const COOKIE_PATH = { path: "" } as const;
+/** The dashboard, from the pages below it. */
+const INDEX = "../dashboard";
+const homeOf = (c: Context): string => c.req.path.endsWith("/dashboard") ? "dashboard/" : "";
 
 /** Nothing from elsewhere, nothing inline. */
 const POLICY = {
@@ -55,6 +69,8 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
   const { book, federation } = options;
   const source = new DashboardSource(options);
   const signIn = new SignIn(book);
+  const streams = new StreamCap(STREAMS);
+  const reports = new ReportPages();
   const app = new Hono();
 
   const strict = secureHeaders({ contentSecurityPolicy: POLICY, referrerPolicy: "no-referrer" });
@@ -76,8 +92,7 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
   const stranger = (c: Context) =>
     c.html(
       page(
-        "FedKIM",
-        "nobody",
+        { title: "FedKIM", member: undefined, home: homeOf(c), live: false },
         <section aria-labelledby="in">
           <h2 id="in">Sign in</h2>
           <p>
@@ -85,7 +100,6 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
             <code>fedkim dashboard --state DIR</code> and open the link that it prints.
           </p>
         </section>,
-        false,
       ),
       401,
     );
@@ -96,13 +110,11 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
   // Programs that look into links must not use them up: only the button does.
   app.get("/enter", (c) =>
     c.html(page(
-      "FedKIM",
-      "nobody",
-      <form method="post" action="/dashboard/enter">
+      { title: "FedKIM", member: undefined, home: homeOf(c), live: false },
+      <form method="post" action="enter">
         <input type="hidden" name="ticket" value={c.req.query("ticket") ?? ""} />
         <button type="submit">Open the dashboard</button>
       </form>,
-      false,
     )));
   app.post("/enter", async (c) => {
     const { ticket } = await c.req.parseBody();
@@ -113,27 +125,29 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
       sameSite: "Strict",
       // Behind a proxy the request itself is plain; browsers take such a cookie over HTTPS only.
       secure: !LOOPBACK.has(new URL(c.req.url).hostname),
-      path: "/dashboard",
+      ...COOKIE_PATH,
       maxAge: SESSION_MS / 1000,
     });
-    await book.audit.record((await signIn.member(session))!, "signed_in");
-    return c.redirect("/dashboard", 303);
+    await signIn.note((await signIn.member(session))!);
+    return c.redirect(INDEX, 303);
   });
   app.post("/leave", async (c) => {
     const session = getCookie(c, COOKIE);
     if (session !== undefined) await signIn.close(session);
-    deleteCookie(c, COOKIE, { path: "/dashboard" });
-    return c.redirect("/dashboard", 303);
+    deleteCookie(c, COOKIE, COOKIE_PATH);
+    return c.redirect(INDEX, 303);
   });
 
   app.get("/", async (c) => {
     const who = await visitor(c);
     if (who === undefined) return stranger(c);
-    const snapshot = await source.snapshot();
+    const snapshot = await source.snapshot(who.name);
     const row = snapshot.sites.find(({ site }) => site === who.name)!;
     const body = who.all ? operatorSections(snapshot) : siteSections(snapshot, row);
     if (c.req.query("part") === "main") return c.html(<>{body}</>);
-    return c.html(page(`Federation ${federation}`, who.name, body, true));
+    return c.html(
+      page({ title: `Federation ${federation}`, member: who.name, home: homeOf(c), live: true }, body),
+    );
   });
 
   app.get("/report", async (c) => {
@@ -141,43 +155,57 @@ export function dashboardApp(options: DashboardOptions): DashboardApp {
     if (who === undefined) return stranger(c);
     const run = await source.plan();
     if (run === undefined) {
-      return c.html(page("FedKIM", who.name, <p>There is no signed plan yet.</p>, false), 404);
+      return c.html(
+        page(
+          { title: "FedKIM", member: who.name, home: homeOf(c), live: false },
+          <p>There is no signed plan yet.</p>,
+        ),
+        404,
+      );
     }
-    const html = renderHtml(buildReport({
-      title: `Federation ${federation}`,
-      plan: run.plan.dp,
-      ledgers: [],
-      unaccounted: [...UNACCOUNTED_RELEASES],
-      groups: [],
-      generatedAt: new Date().toISOString(),
-    }));
-    return c.html(html);
+    const snapshot = await source.snapshot(who.name);
+    const shown = snapshot.sites.filter(({ site, role }) => who.all ? role === "site" : site === who.name);
+    return c.html(reports.page(snapshot, run.plan, shown));
   });
 
   app.get("/events", async (c) => {
-    if (await visitor(c) === undefined) return c.text("", 401);
+    const who = await visitor(c);
+    if (who === undefined) return c.text("", 401);
+    const leave = streams.enter(who.name);
+    if (leave === undefined) {
+      return c.text("too many dashboards are open\n", 429, {
+        "retry-after": String(EVENT_MS.longest / 1000),
+      });
+    }
     return streamSSE(c, async (stream) => {
       let changed: () => void = () => {};
-      const stop = source.subscribe(() => changed());
+      const unsubscribe = source.subscribe(() => changed());
+      const stop = () => {
+        unsubscribe();
+        leave();
+      };
       stream.onAbort(() => {
         stop();
         changed();
       });
-      for (let id = 1; !stream.aborted && !stream.closed && !source.ended; id++) {
-        const next = new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, EVENT_MS.longest);
-          changed = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-        // Signed out or revoked meanwhile: nothing more is told.
-        if (await visitor(c) === undefined) break;
-        await stream.writeSSE({ id: String(id), data: "changed" });
-        await next;
-        await stream.sleep(EVENT_MS.shortest);
+      try {
+        for (let id = 1; !stream.aborted && !stream.closed && !source.ended; id++) {
+          const next = new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, EVENT_MS.longest);
+            changed = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+          // Signed out or revoked meanwhile: nothing more is told.
+          if (await visitor(c) === undefined) break;
+          await stream.writeSSE({ id: String(id), data: "changed" });
+          await next;
+          if (!stream.aborted) await stream.sleep(EVENT_MS.shortest);
+        }
+      } finally {
+        stop();
       }
-      stop();
     });
   });
 

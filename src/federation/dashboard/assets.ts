@@ -6,13 +6,14 @@ body { max-width: 76rem; }
 header form { margin: .5rem 0; }
 button { font: inherit; padding: .3rem .9rem; color: var(--ink); background: var(--panel);
   border: 1px solid var(--soft); border-radius: 4px; cursor: pointer; }
-button:focus-visible, a:focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; }
-a { color: var(--bar); }
+button:focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; }
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .3rem .6rem; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; margin: .75rem 0; }
 dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
+tbody th { white-space: nowrap; }
 .hash, td:last-child { overflow-wrap: anywhere; }
+@media print { .skip, header form, #connection { display: none; } }
 `;
 
 /**
@@ -20,6 +21,7 @@ dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; font-variant-numeri
  * it the page is the same, as of when it was loaded.
  */
 export const LIVE_SCRIPT = `
+const home = new URL(".", document.currentScript.src);
 const connection = document.getElementById("connection");
 const main = document.getElementById("main");
 const say = (text) => { connection.textContent = text; };
@@ -40,8 +42,13 @@ async function refresh() {
   busy = false;
   if (again) { again = false; setTimeout(refresh, 250); }
 }
-const events = new EventSource("/dashboard/events");
+const events = new EventSource(new URL("events", home));
 events.onopen = refresh;
 events.onmessage = refresh;
-events.onerror = () => say("The connection is lost; trying again.");
+events.onerror = () =>
+  say(
+    events.readyState === EventSource.CLOSED
+      ? "This page no longer follows: close other dashboards, then load it again."
+      : "The connection is lost; trying again.",
+  );
 `;

@@ -6,6 +6,8 @@ import type { EnrollmentBook } from "../enrollment_book.ts";
 export const TICKET_MS = 5 * 60 * 1000;
 /** How long a browser stays signed in, milliseconds. */
 export const SESSION_MS = 12 * 3600 * 1000;
+/** A member's sign-ins are one entry of the audit log in so many milliseconds: nobody can fill it by signing in. */
+export const NOTED_MS = 24 * 3600 * 1000;
 /** Open tickets, and open sessions, of one member: the oldest give way. */
 const MAX_OPEN = 10;
 
@@ -13,6 +15,17 @@ interface Pass {
   readonly expiresAt: number;
   /** Hash of the member's key when the pass was issued: a new key closes what the old one opened. */
   readonly keyHash: string;
+}
+
+/** Where it is kept when a member's sign-in was noted last. */
+const NOTED_SPACE = "sign_in_noted";
+
+/** The newest noted sign-in of a member. */
+interface Noted {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Sign-ins since then that are in no entry yet. */
+  readonly repeated: number;
 }
 
 /**
@@ -37,6 +50,19 @@ export class SignIn {
     if (!(await this.book.store.once("ticket", sha256Hex(ticket), 2 * TICKET_MS))) return undefined;
     await this.book.store.delete(`ticket/${member}`, sha256Hex(ticket));
     return await this.#issue("session", member, now, SESSION_MS);
+  }
+
+  /** Notes a sign-in in the audit log; an entry says how many followed the one before it within its day. */
+  async note(member: string, now: number = Date.now()): Promise<void> {
+    const { store, audit } = this.book;
+    const bytes = await store.get(NOTED_SPACE, member);
+    const known = bytes === undefined ? undefined : JSON.parse(new TextDecoder().decode(bytes)) as Noted;
+    const fold = known !== undefined && now - known.at < NOTED_MS;
+    if (!fold) {
+      await audit.record(member, "signed_in", known === undefined ? {} : { repeatedBefore: known.repeated });
+    }
+    const next: Noted = fold ? { at: known.at, repeated: known.repeated + 1 } : { at: now, repeated: 0 };
+    await store.put(NOTED_SPACE, member, new TextEncoder().encode(JSON.stringify(next)));
   }
 
   /** The member of a session; undefined where it is unknown, too old, or of a key that is no longer the member's. */

@@ -1,7 +1,9 @@
 import type { RoutingReport } from "../../m3oe/mod.ts";
 import type { AuditEntry } from "../audit_log.ts";
 import type { EvaluationResult } from "../aggregator_results.ts";
-import type { Role } from "../enrollment_book.ts";
+import type { LedgerHead, Role } from "../enrollment_book.ts";
+import type { LedgerStatement } from "../ledger_statement.ts";
+import type { CrossSiteEvaluation } from "../site_evaluation/mod.ts";
 import type { LiveStep } from "../site_desk.ts";
 
 /** One site as the dashboard shows it. */
@@ -18,13 +20,17 @@ export interface SiteRow {
   readonly lastSeen: number | undefined;
   /** Steps of the plan that it has charged. */
   readonly steps: number;
+  /** Position of its ledger that was countersigned last. */
+  readonly head: LedgerHead | undefined;
+  /** What it has stated of its ledger. */
+  readonly statement: LedgerStatement | undefined;
 }
 
 /** One aggregation step. */
 export interface StepRow {
   /** Its number. */
   readonly round: number;
-  /** Sites whose updates are in the sum; undefined for an aborted step. */
+  /** How many sites' updates are in the sum; undefined for an aborted step. */
   readonly sites: number | undefined;
   /** Why it was aborted. */
   readonly error: string | undefined;
@@ -68,6 +74,8 @@ export interface Snapshot {
   readonly steps: number | undefined;
   /** Hash of the signed plan. */
   readonly planHash: string | undefined;
+  /** Sites that the plan counts on. */
+  readonly cohort: number | undefined;
   /** The step in progress. */
   readonly live: LiveStep | undefined;
   /** Members. */
@@ -80,10 +88,12 @@ export interface Snapshot {
   readonly delta: number | undefined;
   /** Learning curves. */
   readonly learning: readonly LearningCurve[];
-  /** Gate weights of the injected model, once there is one. */
+  /** Gate weights of this plan's injected model, once there is one. */
   readonly routing: RoutingReport | undefined;
   /** Results on test, once there are any. */
   readonly results: EvaluationResult | undefined;
+  /** Results on the sites' held-out patients with subgroups, once the plan's evaluation is over. */
+  readonly crossSite: CrossSiteEvaluation | undefined;
   /** Files of the run. */
   readonly artefacts: readonly ArtefactRow[];
   /** Newest audit entries, newest first. */

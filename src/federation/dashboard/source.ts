@@ -3,13 +3,19 @@ import { composedAt } from "./epsilon_curve.ts";
 import type { EnrollmentBook } from "../enrollment_book.ts";
 import type { FederationPlan } from "../federation_plan.ts";
 import type { FederationResult } from "../aggregator.ts";
+import { ledgerStatementOf } from "../ledger_statement.ts";
 import { RUN_FILES } from "../run_folder.ts";
 import type { SiteDesk } from "../site_desk.ts";
+import type { CrossSiteEvaluation } from "../site_evaluation/mod.ts";
 import { FileHashes } from "./file_hashes.ts";
+import { Paced } from "./paced.ts";
 import type { EpsilonCurve, LearningCurve, SiteRow, Snapshot, StepRow } from "./snapshot.ts";
 
 /** Audit entries that a snapshot carries. */
 const AUDIT_ENTRIES = 100;
+
+/** Shortest time between two snapshots, however many pages ask for one, milliseconds. */
+export const SNAPSHOT_MS = 1_000;
 
 /** What the dashboard reads; nothing of it is written. */
 export interface DashboardOptions {
@@ -26,11 +32,13 @@ export interface DashboardOptions {
 /** Collects what the dashboard shows from the running aggregator and its run folder. */
 export class DashboardSource {
   readonly #hashes: FileHashes;
+  readonly #snapshots = new Paced(() => this.#collect(), SNAPSHOT_MS);
   #curves: { readonly planHash: string; readonly curves: Promise<EpsilonCurve[]> } | undefined;
 
   /** @param options see {@link DashboardOptions} */
   constructor(private readonly options: DashboardOptions) {
     this.#hashes = new FileHashes(options.run);
+    options.desk.subscribe(() => this.#snapshots.touch());
   }
 
   /** Calls back after anything has changed; returns how to stop. */
@@ -48,8 +56,18 @@ export class DashboardSource {
     return await this.#json<{ plan: FederationPlan; planHash: string }>(RUN_FILES.run);
   }
 
-  /** The present state as one piece of data. */
-  async snapshot(): Promise<Snapshot> {
+  /**
+   * The present state as one piece of data, shared by all who ask within a second.
+   * @param member who asks; a member of the snapshot
+   */
+  async snapshot(member: string): Promise<Snapshot> {
+    const known = await this.#snapshots.get();
+    if (known.sites.some(({ site }) => site === member)) return known;
+    this.#snapshots.touch();
+    return await this.#snapshots.get();
+  }
+
+  async #collect(): Promise<Snapshot> {
     const { federation, desk, book } = this.options;
     const [run, result, metrics, sites] = await Promise.all([
       this.plan(),
@@ -58,19 +76,23 @@ export class DashboardSource {
       this.#sites(),
     ]);
     const newest = await book.audit.newest();
+    // The folder may still hold what an older plan came to.
+    const own = result?.planHash === run?.planHash ? result : undefined;
     return {
       federation,
       stage: desk.stage,
       steps: run?.plan.dp.request.steps,
       planHash: run?.planHash,
+      cohort: run?.plan.dp.request.cohort.n,
       live: desk.liveStep(),
       sites,
       history: historyOf(metrics),
       epsilon: run === undefined ? [] : await this.#epsilon(run),
       delta: run?.plan.dp.request.delta,
       learning: learningOf(metrics),
-      routing: result?.routing as Snapshot["routing"],
-      results: result?.tasks,
+      routing: own?.routing as Snapshot["routing"],
+      results: own?.tasks,
+      crossSite: metrics.findLast(({ kind }) => kind === "cross_site_evaluation")?.result,
       artefacts: await this.#hashes.list(),
       audit: (await book.audit.read(Math.max(0, newest - AUDIT_ENTRIES), AUDIT_ENTRIES)).reverse(),
     };
@@ -95,7 +117,9 @@ export class DashboardSource {
           state,
           software: visit?.software,
           lastSeen: visit?.lastSeen,
-          steps: visit?.steps ?? 0,
+          steps: desk.stepsOf(site),
+          head: await book.headOf(site),
+          statement: await ledgerStatementOf(book, site),
         };
       }),
     );
@@ -124,6 +148,7 @@ interface Metric {
   readonly sites?: number;
   readonly error?: string;
   readonly auroc?: Readonly<Record<string, number>>;
+  readonly result?: CrossSiteEvaluation;
 }
 
 function historyOf(metrics: readonly Metric[]): StepRow[] {

@@ -145,6 +145,14 @@ export class SqlStore implements Store {
   }
 
   /** See {@link Store}. */
+  async forget(stream: string, fence?: Fence): Promise<void> {
+    await this.#fenced(fence, async (query) => {
+      await query("DELETE FROM fedkim_entries WHERE stream = $1", [stream]);
+      await query("DELETE FROM fedkim_streams WHERE stream = $1", [stream]);
+    });
+  }
+
+  /** See {@link Store}. */
   async wait(stream: string, after: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + timeoutMs;
     while (!this.#closed) {

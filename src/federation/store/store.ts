@@ -90,6 +90,9 @@ export interface Store {
   /** Drops entries up to and including a sequence number. */
   trim(stream: string, through: number, fence?: Fence): Promise<void>;
 
+  /** Forgets a stream as a whole, its numbers too: for streams that are never written again. */
+  forget(stream: string, fence?: Fence): Promise<void>;
+
   /**
    * Waits until a stream has an entry after a sequence number, by any replica's hand.
    * @returns false at the time-out or when the signal aborts

@@ -72,3 +72,11 @@ Deno.test("a state folder is never pinned to a second aggregator", async () => {
   await assert.rejects(pinAggregator(dir, invite("b")), { code: "ConfigError" });
   await Deno.remove(dir, { recursive: true });
 });
+
+Deno.test("a protocol message that says it is something else than bytes is refused as such", async () => {
+  await withService(async ({ send }) => {
+    const answer = await send("POST", "/v1/rounds/1/messages", { body: "{}", type: "application/json" });
+    assert.equal(answer.status, 415);
+    assert.equal((await answer.json()).reason, "content_type");
+  });
+});

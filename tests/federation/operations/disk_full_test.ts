@@ -1,58 +1,21 @@
 import assert from "node:assert/strict";
+import { openLedger } from "../../../src/dp/mod.ts";
 import { openStore } from "../../../src/federation/store/mod.ts";
+import { RoundLog } from "../../../src/federation/round_log.ts";
+import { RunFolder } from "../../../src/federation/run_folder.ts";
 import { writeDurable } from "../../../src/formats/durable_file.ts";
+import { fill, fullDiskTest } from "./_full_disk.ts";
 
-/** Registers a test that gets a file system of 1 MiB; skipped visibly where none can be mounted. */
-function fullDiskTest(name: string, body: (dir: string) => Promise<void>): void {
-  const mountable = Deno.build.os === "linux" && Deno.uid() === 0 && tryMount();
-  Deno.test({
-    name: mountable ? name : `${name} (skipped: no tmpfs can be mounted)`,
-    ignore: !mountable,
-    fn: async () => {
-      const dir = await Deno.makeTempDir();
-      assert.ok(run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir));
-      try {
-        await body(dir);
-      } finally {
-        run("umount", "-l", dir);
-        await Deno.remove(dir);
-      }
-    },
-  });
-}
-
-function tryMount(): boolean {
-  const dir = Deno.makeTempDirSync();
-  const mounted = run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir);
-  if (mounted) run("umount", dir);
-  Deno.removeSync(dir);
-  return mounted;
-}
-
-function run(program: string, ...args: string[]): boolean {
-  try {
-    return new Deno.Command(program, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-/** Writes until there is no room. */
-function fill(dir: string): void {
-  using file = Deno.openSync(`${dir}/filler`, { write: true, create: true });
-  const block = new Uint8Array(4096);
-  try {
-    for (;;) file.writeSync(block);
-  } catch (error) {
-    assert.match(String(error), /No space left/);
-  }
-}
+/** What a site or an aggregator says of it. */
+const DISK_FULL = { code: "StoreError", message: /No space left.*make room/ };
 
 fullDiskTest("on a full disk a durable file keeps its old content and the write fails", async (dir) => {
   await writeDurable(`${dir}/progress.json`, "old");
   fill(dir);
-  await assert.rejects(writeDurable(`${dir}/progress.json`, "x".repeat(100_000)), /No space left/);
+  await assert.rejects(writeDurable(`${dir}/progress.json`, "x".repeat(100_000)), DISK_FULL);
   assert.equal(await Deno.readTextFile(`${dir}/progress.json`), "old");
+  const left = [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["filler", "progress.json"], "no half-written file stays");
 });
 
 fullDiskTest(
@@ -73,5 +36,72 @@ fullDiskTest(
     await again.put("space", "after", kept);
     assert.deepEqual(new Uint8Array((await again.get("space", "after"))!), kept);
     await again.close();
+  },
+);
+
+fullDiskTest(
+  "on a full disk checkpoints and metrics of a run fail by name, and the old checkpoint stays",
+  async (dir) => {
+    const run = await RunFolder.create(`${dir}/run`);
+    await run.checkpoint("best", new Uint8Array([1, 2, 3]));
+    fill(dir);
+    await assert.rejects(run.checkpoint("best", new Uint8Array(100_000)), DISK_FULL);
+    await assert.rejects(run.metric({ kind: "step", text: "x".repeat(100_000) }), DISK_FULL);
+    assert.deepEqual(await Deno.readFile(run.file("best")), new Uint8Array([1, 2, 3]));
+  },
+);
+
+fullDiskTest(
+  "on a full disk a step's log refuses for ever, and what it has acknowledged is there again",
+  async (dir) => {
+    const store = await openStore(`${dir}/store.sqlite`);
+    const log = new RoundLog(store, "round/1", undefined);
+    await log.begin({ order: new Uint8Array([7]), sites: ["a"] });
+    log.record({ kind: "message", clientId: "a", bytes: new Uint8Array([1]) });
+    await log.flush();
+    fill(dir);
+    log.record({ kind: "message", clientId: "b", bytes: new Uint8Array(4_000_000) });
+    await assert.rejects(log.flush(), { code: "StoreError" });
+    await Deno.remove(`${dir}/filler`);
+    log.record({ kind: "close" });
+    await assert.rejects(log.flush(), { code: "StoreError" }, "what follows a lost message is not written");
+    await store.close();
+    const again = await openStore(`${dir}/store.sqlite`);
+    const found = new RoundLog(again, "round/1", undefined);
+    assert.deepEqual((await found.order())!.sites, ["a"]);
+    const events = await Array.fromAsync(found.events());
+    assert.deepEqual(events.map((event) => event.kind === "message" ? event.clientId : event.kind), ["a"]);
+    await again.close();
+  },
+);
+
+fullDiskTest(
+  "on a full disk the ledger refuses to charge, and what it may have written counts as spent",
+  async (dir) => {
+    const budget = { population: "icu", unit: "patient", neighboring: "add_or_remove_one" } as const;
+    const options = { site: "a", budgets: [{ ...budget, epsilon: 8, delta: 1e-5 }] };
+    const step = { type: "gaussian", sigma: 20 } as const;
+    const schedule = { type: "self_composed", event: step, count: 200 } as const;
+    const charge = (round: number) => ({
+      planHash: "p",
+      round,
+      charges: [{ population: "icu", event: step }],
+    });
+    const ledger = await openLedger(`${dir}/ledger.jsonl`, options);
+    await ledger.commit({ planHash: "p", schedules: [{ population: "icu", schedule }] });
+    await ledger.charge(charge(0));
+    fill(dir);
+    let acknowledged = 1;
+    await assert.rejects(async () => {
+      for (; acknowledged < 200; acknowledged++) await ledger.charge(charge(acknowledged));
+    }, { code: "LedgerError", message: /free disk space/ });
+    await assert.rejects(ledger.charge(charge(acknowledged + 1)), { code: "LedgerError" });
+    ledger.close();
+    await Deno.remove(`${dir}/filler`);
+    const again = await openLedger(`${dir}/ledger.jsonl`, options);
+    const [{ rounds }] = again.status().populations;
+    assert.ok(rounds >= acknowledged, `${rounds} rounds for ${acknowledged} acknowledged charges`);
+    await again.charge(charge(acknowledged + 2));
+    again.close();
   },
 );

@@ -48,6 +48,36 @@ export async function storeContract(t: Deno.TestContext, open: () => Promise<Sto
       },
     );
 
+    await t.step("transactions that wait together are each done as a whole or not at all", async () => {
+      const no = () => {
+        throw new RangeError("no");
+      };
+      const settled = await Promise.allSettled(
+        Array.from({ length: 150 }, async (_, i) => {
+          await store.append("g", [bytes(`${i}`)]);
+          if (i % 3 === 0) await store.update("g", `${i}`, no);
+          else await store.put("g", `${i}`, bytes(`${i}`));
+        }),
+      );
+      assert.deepEqual(
+        settled.map(({ status }) => status === "rejected"),
+        settled.map((_, i) => i % 3 === 0),
+      );
+      assert.equal((await other.keys("g")).length, 100);
+      const entries = (await other.read("g", 0, 1000)).map(({ body }) => Number(text(body)));
+      assert.deepEqual(entries.sort((a, b) => a - b), settled.map((_, i) => i));
+    });
+
+    await t.step("a stream that is forgotten leaves nothing, and only its leader may forget it", async () => {
+      const fence = (await store.acquire("forget", "me", 60_000))!;
+      await store.append("f", [bytes("a"), bytes("b")], fence);
+      await assert.rejects(store.forget("f", { ...fence, token: fence.token - 1 }), isFenced);
+      assert.equal(await other.newest("f"), 2);
+      await store.forget("f", fence);
+      assert.equal(await other.newest("f"), 0);
+      assert.deepEqual(await other.read("f", 0, 10), []);
+    });
+
     await t.step("a log keeps order, numbers each entry once, and never reuses a number", async () => {
       assert.equal(await store.newest("l"), 0);
       assert.equal(await store.append("l", [bytes("a"), bytes("b")]), 2);

@@ -3,5 +3,5 @@ import { runProgram } from "./_program.ts";
 await runProgram({
   name: "fedkim-aggregator",
   verb: "aggregator",
-  verbs: ["aggregator", "enroll", "inject", "evaluate", "privacy-report", "doctor"],
+  verbs: ["aggregator", "enroll", "dashboard", "inject", "evaluate", "verify", "privacy-report", "doctor"],
 });

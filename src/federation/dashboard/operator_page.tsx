@@ -1,47 +1,29 @@
 /** @jsxImportSource hono/jsx */
-import { raw } from "hono/html";
+import { upperBoundText as upper } from "../../dp/mod.ts";
+import { crossSiteMarkdown } from "../site_evaluation/mod.ts";
 import { epsilonFigure, learningFigure, type Markup, routingFigure } from "./figures.tsx";
-import { epsilonAfter, type SiteRow, type Snapshot } from "./snapshot.ts";
+import { reportLink, table } from "./parts.tsx";
+import { epsilonAfter, type Snapshot } from "./snapshot.ts";
 
 /** Audit entries and steps that are listed at once. */
 const LISTED = 25;
 
-/** A whole page around some sections. */
-export function page(title: string, member: string, body: Markup, live: boolean): Markup {
-  return (
-    <>
-      {raw("<!doctype html>")}
-      <html lang="en">
-        <head>
-          <meta charset="utf-8" />
-          <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <title>{title}</title>
-          <link rel="stylesheet" href="/dashboard/style.css" />
-          {live ? <script src="/dashboard/live.js" defer></script> : null}
-        </head>
-        <body>
-          <a class="skip" href="#main">Skip to the content</a>
-          <header>
-            <h1>{title}</h1>
-            <p class="meta">
-              Signed in as {member}.{" "}
-              <span id="connection" role="status">This page was made when it was loaded.</span>
-            </p>
-            <form method="post" action="/dashboard/leave">
-              <button type="submit">Sign out</button>
-            </form>
-          </header>
-          <main id="main">{body}</main>
-        </body>
-      </html>
-    </>
-  );
-}
-
 /** Everything about the federation, for operators and auditors. */
 export function operatorSections(snapshot: Snapshot): Markup {
-  const { stage, steps, planHash, live, history, learning, routing, artefacts, audit, epsilon, delta } =
-    snapshot;
+  const {
+    stage,
+    steps,
+    planHash,
+    cohort,
+    live,
+    history,
+    learning,
+    routing,
+    artefacts,
+    audit,
+    epsilon,
+    delta,
+  } = snapshot;
   const budget = Math.max(0, ...epsilon.map(({ points }) => points.at(-1)?.[1] ?? 0)) || undefined;
   return (
     <>
@@ -59,6 +41,10 @@ export function operatorSections(snapshot: Snapshot): Markup {
           <dd>{live === undefined ? "none" : live.phase.replaceAll("_", " ")}</dd>
           <dt>Answered in this phase</dt>
           <dd>{live === undefined ? "–" : `${live.answered.length} of ${live.expected.length}`}</dd>
+          <dt>Waiting for</dt>
+          <dd id="waiting">{waitingFor(live)}</dd>
+          <dt>Dropped out of this step</dt>
+          <dd id="dropped">{droppedOut(snapshot)}</dd>
           <dt>Plan</dt>
           <dd class="hash">{planHash ?? "not signed yet"}</dd>
         </dl>
@@ -72,10 +58,7 @@ export function operatorSections(snapshot: Snapshot): Markup {
         {epsilonFigure(epsilon, budget)}
         <p class="note">
           {delta === undefined ? "" : `Delta ${delta}. `}
-          The bound of a site counts the steps that it has charged to its ledger.{" "}
-          <a href="/dashboard/report">
-            Privacy budget report
-          </a>
+          The bound of a site counts the steps that it has charged to its ledger. {reportLink(planHash)}
         </p>
       </section>
       <section aria-labelledby="learning-title">
@@ -89,8 +72,8 @@ export function operatorSections(snapshot: Snapshot): Markup {
           ["Step", "Sites in the sum", "Outcome"],
           history.slice(0, LISTED).map(({ round, sites, error }) => [
             String(round),
-            sites === undefined ? "–" : String(sites),
-            error ?? "summed",
+            sites === undefined ? "–" : `${sites}${cohort === undefined ? "" : ` of ${cohort}`}`,
+            error ?? (sites === cohort ? "summed" : "summed without those that dropped out"),
           ]),
         )}
       </section>
@@ -102,6 +85,7 @@ export function operatorSections(snapshot: Snapshot): Markup {
         <h2 id="results">Results on test</h2>
         {resultsTable(snapshot)}
       </section>
+      {crossSiteSection(snapshot)}
       <section aria-labelledby="artefacts">
         <h2 id="artefacts">Artefacts</h2>
         {table(
@@ -128,49 +112,36 @@ export function operatorSections(snapshot: Snapshot): Markup {
   );
 }
 
-/** What a site may see: itself, and nothing of the others but their number. */
-export function siteSections(snapshot: Snapshot, row: SiteRow): Markup {
-  const { stage, steps, live, epsilon, delta, sites } = snapshot;
-  return (
-    <>
-      <section aria-labelledby="self">
-        <h2 id="self">This site</h2>
-        <dl class="facts">
-          <dt>State</dt>
-          <dd>{row.state}</dd>
-          <dt>Software</dt>
-          <dd>{row.software ?? "not told yet"}</dd>
-          <dt>Steps charged</dt>
-          <dd id="step">{row.steps}{steps === undefined ? "" : ` of ${steps}`}</dd>
-          <dt>Federation</dt>
-          <dd id="stage">{stage}{live === undefined ? "" : `, step ${live.round}`}</dd>
-          <dt>Sites in the federation</dt>
-          <dd>{sites.filter(({ role }) => role === "site").length}</dd>
-        </dl>
-      </section>
-      <section aria-labelledby="privacy">
-        <h2 id="privacy">Privacy spent here</h2>
-        {table(
-          "Upper bounds",
-          ["Set", "Whose presence is hidden", "Spent so far", "Whole schedule", "Delta"],
-          epsilon.map((curve) => [
-            curve.population,
-            `one ${curve.unit}`,
-            epsilonAfter(curve, row.steps).toFixed(2),
-            (curve.points.at(-1)?.[1] ?? 0).toFixed(2),
-            String(delta ?? ""),
-          ]),
-        )}
-        <p class="note">This site's own ledger decides; what the aggregator counts here is for comparison.</p>
-      </section>
-    </>
+/** Names of those that have not answered in the phase that is open. */
+function waitingFor(live: Snapshot["live"]): string {
+  const missing = live?.expected.filter((site) => !live.answered.includes(site)) ?? [];
+  return missing.join(", ") || "nobody";
+}
+
+/** Names of those that take part in the plan and may not answer any more in the step that is open. */
+function droppedOut({ live, sites }: Snapshot): string {
+  if (live === undefined) return "–";
+  const gone = sites.filter(({ site, state }) =>
+    ["accepted", "present", "away"].includes(state) && !live.expected.includes(site)
   );
+  return gone.map(({ site }) => site).join(", ") || "nobody";
 }
 
 function sitesTable({ sites, epsilon, steps }: Snapshot): Markup {
   return table(
     "Members",
-    ["Name", "Role", "State", "Software", "Last seen (UTC)", "Steps charged", "Epsilon spent", "Forecast"],
+    [
+      "Name",
+      "Role",
+      "State",
+      "Software",
+      "Last seen (UTC)",
+      "Steps charged",
+      "Epsilon spent",
+      "Forecast",
+      "Ledger entry",
+      "Ledger stated",
+    ],
     sites.map((row) => [
       row.site,
       row.role,
@@ -179,12 +150,28 @@ function sitesTable({ sites, epsilon, steps }: Snapshot): Markup {
       row.lastSeen === undefined ? "–" : new Date(row.lastSeen).toISOString().slice(0, 19).replace("T", " "),
       row.role === "site" ? `${row.steps}${steps === undefined ? "" : ` of ${steps}`}` : "–",
       row.role === "site" && epsilon.length > 0
-        ? Math.max(...epsilon.map((curve) => epsilonAfter(curve, row.steps))).toFixed(2)
+        ? upper(Math.max(...epsilon.map((curve) => epsilonAfter(curve, row.steps))))
         : "–",
       row.role === "site" && epsilon.length > 0
-        ? Math.max(...epsilon.map(({ points }) => points.at(-1)?.[1] ?? 0)).toFixed(2)
+        ? upper(Math.max(...epsilon.map(({ points }) => points.at(-1)?.[1] ?? 0)))
         : "–",
+      row.head === undefined ? "–" : String(row.head.sequence),
+      row.role !== "site" ? "–" : row.statement === undefined ? "no" : `entry ${row.statement.head.sequence}`,
     ]),
+  );
+}
+
+/** The sites' own evaluation, in the words of the model card: a sentence, and a row for each task and subgroup. */
+function crossSiteSection({ crossSite }: Snapshot): Markup | null {
+  if (crossSite === undefined) return null;
+  const [said, , head, , ...rows] = crossSiteMarkdown(crossSite);
+  const cells = (line: string) => line.split("|").slice(1, -1).map((cell) => cell.trim());
+  return (
+    <section aria-labelledby="held-out">
+      <h2 id="held-out">Results on the sites' held-out patients</h2>
+      <p class="note">{said}</p>
+      {table("Tasks and subgroups", cells(head), rows.map(cells))}
+    </section>
   );
 }
 
@@ -202,27 +189,5 @@ function resultsTable({ results }: Snapshot): Markup {
         result.aurocInterval === null ? "–" : result.aurocInterval.map((end) => end.toFixed(3)).join(" to "),
       ]]
     ),
-  );
-}
-
-function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
-  if (rows.length === 0) return <p class="note">Nothing yet.</p>;
-  return (
-    <div class="scroll" tabindex={0} role="region" aria-label={caption}>
-      <table>
-        <caption>{caption}</caption>
-        <thead>
-          <tr>{head.map((title) => <th key={title} scope="col">{title}</th>)}</tr>
-        </thead>
-        <tbody>
-          {rows.map(([first, ...rest]) => (
-            <tr key={first}>
-              <th scope="row">{first}</th>
-              {rest.map((cell, column) => <td key={head[column + 1]}>{cell}</td>)}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
   );
 }
