@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,30 @@ def read_dialogues(path):
     return [(collapse(row["dialogue"]), collapse(row["section_text"])) for row in rows]
 
 
+@dataclass
+class Corpus:
+    """MedQuAD in file order: [0, 96 %) for choosing, [96, 98 %) validation, [98 %, end) held out; [0, 98 %) training."""
+
+    choosing: list
+    validation: list
+    training: list
+    held_out: list
+    hashes: dict
+
+
 def load_corpus(text_folder):
-    """-> (training pairs, held-out pairs, {file: sha256}). Held out: the last 2 % of MedQuAD."""
     medquad = Path(text_folder, "medquad", "medquad.jsonl.gz")
     dialogues = Path(text_folder, "mts-dialog", "MTS-Dialog-TrainingSet.csv")
-    pairs = read_medquad(medquad)
+    pairs, spoken = read_medquad(medquad), read_dialogues(dialogues)
     split = math.floor(len(pairs) * (1 - HELD_OUT))
-    hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (medquad, dialogues)}
-    return pairs[:split] + read_dialogues(dialogues), pairs[split:], hashes
+    earlier = math.floor(len(pairs) * (1 - 2 * HELD_OUT))
+    return Corpus(
+        choosing=pairs[:earlier] + spoken,
+        validation=pairs[earlier:split],
+        training=pairs[:split] + spoken,
+        held_out=pairs[split:],
+        hashes={file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (medquad, dialogues)},
+    )
 
 
 def prompt_text(question):

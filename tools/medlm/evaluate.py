@@ -1,4 +1,4 @@
-"""Perplexity on the held-out answers: the model beside count-based baselines, on exactly the same tokens."""
+"""Perplexity on answers outside the training text: the model beside count-based baselines, on exactly the same tokens."""
 
 import numpy as np
 import torch
@@ -23,19 +23,19 @@ def model_log_probabilities(model, prompt, answer, window):
     return np.concatenate(scores)
 
 
-def held_out_report(model, documents, held_out, settings):
+def perplexities(model, documents, test, settings):
     vocab_size = settings["vocab_size"]
     trigram = KneserNeyTrigram([np.concatenate(document) for document in documents], vocab_size)
     train = np.concatenate([np.concatenate(document) for document in documents])
     scores = {"model": [], "kneser_ney_trigram": [], "unigram": []}
-    for prompt, answer in held_out:
+    for prompt, answer in test:
         scores["model"].append(model_log_probabilities(model, prompt, answer, settings["max_positions"]))
         scores["kneser_ney_trigram"].append(
             trigram.log_probabilities(np.concatenate([prompt, answer]))[len(prompt) - 1:])
         scores["unigram"].append(unigram_log_probabilities(train, answer, vocab_size))
     joined = {name: np.concatenate(parts) for name, parts in scores.items()}
     return {
-        "held_out_answers": len(held_out),
-        "held_out_tokens": len(joined["model"]),
+        "answers": len(test),
+        "tokens": len(joined["model"]),
         "perplexity": {name: round(float(np.exp(-values.mean())), 2) for name, values in joined.items()},
     }

@@ -3,7 +3,11 @@
     OMP_NUM_THREADS=1 python tools/medlm/train.py --text TEXT_FOLDER --output models/medlm-tiny --work WORK_FOLDER
 
 TEXT_FOLDER holds medquad/medquad.jsonl.gz and mts-dialog/MTS-Dialog-TrainingSet.csv. An interrupted run goes on from
-WORK_FOLDER/state.pt. Needs torch >= 2.9 (torch.optim.Muon), transformers, tokenizers, numpy.
+WORK_FOLDER/state.pt. `--stop N` ends after N steps: the losses and weight hashes of two such runs are the same.
+Needs torch >= 2.9 (torch.optim.Muon), transformers, tokenizers, numpy.
+
+Settings are chosen without the held-out part: `--validate` trains on less text and reports the perplexity on the
+validation part only, and `--set NAME=NUMBER` (there alone) tries another value.
 """
 
 import argparse
@@ -19,16 +23,15 @@ import torch.nn.functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from corpus import BOS, EOS, MODALITY_TAG_IDS, encode_pairs, epoch_stream, load_corpus, train_tokenizer
-from evaluate import held_out_report
+from evaluate import perplexities
 
 SETTINGS = {
-    "seed": 1, "steps": 1400, "tokens_per_step": 4096, "short": 256, "long": 512, "long_steps": 150,
-    "warmup": 60, "slow_decay": 2000, "cooldown": 400,
-    "second_cycle": {"steps": 700, "peak": 0.5, "warmup": 30, "long_steps": 60},
+    "seed": 1, "steps": 2400, "tokens_per_step": 4096, "short": 256, "long": 512, "long_steps": 240, "warmup": 60,
     "matrix_rate": 0.02, "table_rate": 4e-3, "weight_decay": 0.01,
     "vocab_size": 6144, "hidden_size": 160, "intermediate_size": 432, "layers": 4, "heads": 5,
     "max_positions": 512,
 }
+LOG_EVERY = 50
 
 
 def build_model(settings):
@@ -90,43 +93,43 @@ def backward(model, ids):
     return total
 
 
-def total_steps(settings):
-    return settings["steps"] + settings["second_cycle"]["steps"]
-
-
 def rate_factor(step, settings):
-    """Two cycles: warm-up, slow decay and cool-down to zero; then warm-up to a lower peak and linearly to zero."""
-    if step >= settings["steps"]:
-        cycle, within = settings["second_cycle"], step - settings["steps"]
-        return min((within + 1) / cycle["warmup"], (cycle["steps"] - within) / cycle["steps"]) * cycle["peak"]
-    turn = settings["steps"] - settings["cooldown"]
-    slow = (settings["slow_decay"] - min(step, turn)) / settings["slow_decay"]
-    left = min(1, (settings["steps"] - step) / settings["cooldown"])
-    return min((step + 1) / settings["warmup"], slow * left)
+    """Warm-up, then linearly to zero."""
+    return min((step + 1) / settings["warmup"], (settings["steps"] - step) / settings["steps"])
 
 
 def window(step, settings):
-    """Short windows first, long ones at the end of each cycle: the model learns its far positions at little cost."""
-    end, cycle = settings["steps"], settings
-    if step >= end:
-        end, cycle = total_steps(settings), settings["second_cycle"]
-    return settings["short" if step < end - cycle["long_steps"] else "long"]
+    """Short windows first, long ones at the end: the model learns its far positions at little cost."""
+    return settings["short" if step < settings["steps"] - settings["long_steps"] else "long"]
 
 
-def train(model, optimizers, documents, settings, work):
+def weights_hash(model):
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def resume(state_file, model, optimizers, settings):
+    """-> (steps done, processes begun so far)."""
+    if not state_file.exists():
+        return 0, 0
+    state = torch.load(state_file)
+    if state["settings"] != settings:
+        raise SystemExit(f"{state_file} belongs to other settings; choose another --work folder")
+    model.load_state_dict(state["model"])
+    for optimizer, saved in zip(optimizers, state["optimizers"]):
+        optimizer.load_state_dict(saved)
+    return state["step"], state["processes"]
+
+
+def train(model, optimizers, documents, settings, work, stop):
+    """Runs to the step `stop`. -> in how many processes the steps were made; one is an uninterrupted run."""
     state_file, log_file = work / "state.pt", work / "loss.jsonl"
-    first = 0
-    if state_file.exists():
-        state = torch.load(state_file)
-        if state["settings"] != settings:
-            raise SystemExit(f"{state_file} belongs to other settings; choose another --work folder")
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"]):
-            optimizer.load_state_dict(saved)
-        first = state["step"]
+    first, before = resume(state_file, model, optimizers, settings)
     base_rates = [settings["matrix_rate"], settings["table_rate"]]
     batches, losses, began = Batches(documents, settings), [], time.process_time()
-    for step in range(first, total_steps(settings)):
+    for step in range(first, stop):
         for optimizer, rate in zip(optimizers, base_rates):
             optimizer.param_groups[0]["lr"] = rate * rate_factor(step, settings)
         losses.append(backward(model, batches.batch(step)))
@@ -135,18 +138,18 @@ def train(model, optimizers, documents, settings, work):
             optimizer.step()
             optimizer.zero_grad()
         done = step + 1
-        if done % 50 == 0 or done == total_steps(settings):
-            seconds = time.process_time() - began
-            per_step = seconds / (done - first)
-            row = {"step": done, "loss": round(float(np.mean(losses)), 4), "cpu_seconds": round(seconds, 1)}
-            print(json.dumps(row), f"ETA {per_step * (total_steps(settings) - done) / 60:.1f} CPU min", flush=True)
+        if done % LOG_EVERY == 0 or done == stop:
+            row = {"step": done, "loss": round(float(np.mean(losses)), 4), "weights": weights_hash(model)[:16],
+                   "cpu_seconds": round(time.process_time() - began, 1)}
+            print(json.dumps(row), flush=True)
             with open(log_file, "a") as log:
                 log.write(json.dumps(row) + "\n")
             losses = []
-            state = {"settings": settings, "step": done, "model": model.state_dict(),
+            state = {"settings": settings, "step": done, "processes": before + 1, "model": model.state_dict(),
                      "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
             torch.save(state, f"{state_file}.part")
             os.replace(f"{state_file}.part", state_file)
+    return before + (first < stop)
 
 
 def write_folder(model, tokenizer, settings, output):
@@ -167,19 +170,32 @@ def write_folder(model, tokenizer, settings, output):
 SPECIAL_IDS = range(0, 9)
 
 
-def main():
+def parse_arguments():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--text", required=True, type=Path)
-    arguments.add_argument("--output", required=True, type=Path)
+    arguments.add_argument("--output", type=Path)
     arguments.add_argument("--work", required=True, type=Path)
+    arguments.add_argument("--stop", type=int, metavar="STEP")
+    arguments.add_argument("--validate", action="store_true")
+    arguments.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
     given = arguments.parse_args()
-    settings = SETTINGS
+    if given.set and not given.validate:
+        arguments.error("--set is for --validate; the final settings stand in SETTINGS")
+    if not (given.validate or given.stop or given.output):
+        arguments.error("--output is needed")
+    return given
+
+
+def main():
+    given = parse_arguments()
+    settings = {**SETTINGS, **{name: json.loads(number) for name, number in (pair.split("=") for pair in given.set)}}
     given.work.mkdir(parents=True, exist_ok=True)
-    given.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
-    pairs, held_out, hashes = load_corpus(given.text)
+    corpus = load_corpus(given.text)
+    # Without --validate the held-out part is read once, after the last step.
+    pairs, test = (corpus.choosing, corpus.validation) if given.validate else (corpus.training, corpus.held_out)
     priority = Path(__file__).parents[2] / "models" / "priority_texts.txt"
     texts = [line for line in priority.read_text(encoding="utf-8").split("\n") if line]
     tokenizer = train_tokenizer(pairs, texts, settings["vocab_size"])
@@ -188,19 +204,27 @@ def main():
     tokens = sum(len(prompt) + len(answer) for prompt, answer in documents)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {tokens} training tokens", flush=True)
 
-    train(model, build_optimizers(model, settings), documents, settings, given.work)
+    stop = given.stop or settings["steps"]
+    processes = train(model, build_optimizers(model, settings), documents, settings, given.work, stop)
+    if given.stop:
+        return
+    if given.validate:
+        print(json.dumps({"set": given.set, **perplexities(model.eval(), documents, encode_pairs(tokenizer, test),
+                                                           settings)}), flush=True)
+        return
+    given.output.mkdir(parents=True, exist_ok=True)
     write_folder(model, tokenizer, settings, given.output)
-    stored = LlamaForCausalLM.from_pretrained(given.output, dtype=torch.float32)
+    stored = LlamaForCausalLM.from_pretrained(given.output, dtype=torch.float32).eval()
     report = {
-        "settings": settings, "data": hashes, "training_tokens": tokens,
-        "torch": torch.__version__,
+        "settings": settings, "data": corpus.hashes, "training_tokens": tokens,
+        "torch": torch.__version__, "processes": processes,
         "files": {name: hashlib.sha256((given.output / name).read_bytes()).hexdigest()
                   for name in ("config.json", "model.safetensors", "tokenizer.json")},
         "loss_curve": [json.loads(line) for line in open(given.work / "loss.jsonl")],
-        **held_out_report(stored, documents, encode_pairs(tokenizer, held_out), settings),
+        "held_out": perplexities(stored, documents, encode_pairs(tokenizer, test), settings),
     }
     (given.output / "training.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({key: report[key] for key in ("held_out_tokens", "perplexity")}), flush=True)
+    print(json.dumps(report["held_out"]), flush=True)
 
 
 if __name__ == "__main__":
