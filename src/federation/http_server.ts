@@ -1,10 +1,13 @@
 import { FedKimError } from "../formats/errors.ts";
 import type { ConnectionInfo } from "./api/mod.ts";
 import { listenMutualTls } from "./http_server_mtls.ts";
+import { toProblem } from "./problem.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
 
 /** How long requests in progress may take to end at a shutdown, milliseconds. */
 const GRACE_MS = 5_000;
+/** What the last bytes of an answer are given to leave after Deno calls it delivered, milliseconds. */
+const FLUSH_MS = 100;
 
 /** Answers requests. */
 export type RequestHandler = (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
@@ -25,7 +28,7 @@ export interface ServerOptions {
 export interface HttpServer {
   /** Base URL that it listens at. */
   readonly url: string;
-  /** Takes no new connection, lets requests in progress end for a few seconds, then closes them. */
+  /** Takes no new request, lets those in progress end for a few seconds, then closes all connections. */
   shutdown(): Promise<void>;
 }
 
@@ -55,7 +58,14 @@ function listen(
   tls: { readonly cert: string; readonly key: string } | undefined,
 ): HttpServer {
   const stop = new AbortController();
-  const answer: Deno.ServeHandler<Deno.NetAddr> = (request, info) => handler(request, info);
+  const underWay = new Set<Promise<void>>();
+  let closing = false;
+  const answer: Deno.ServeHandler<Deno.NetAddr> = (request, info) => {
+    if (closing) return refusal();
+    const delivered = info.completed.catch(() => {}).then(() => void underWay.delete(delivered));
+    underWay.add(delivered);
+    return handler(request, info);
+  };
   const common = { hostname, port, signal: stop.signal, onListen: () => {} };
   const server = tls === undefined
     ? Deno.serve(common, answer)
@@ -64,11 +74,26 @@ function listen(
   return {
     url: serverUrl(tls === undefined ? "http" : "https", addr.hostname, addr.port),
     async shutdown() {
-      const timer = setTimeout(() => stop.abort(), GRACE_MS);
-      await server.shutdown();
+      // Not `server.shutdown()`: it waits for connections that never end, and Deno cannot close them any more then.
+      closing = true;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, GRACE_MS));
+      await Promise.race([Promise.all(underWay), patience]);
       clearTimeout(timer);
+      await new Promise((resolve) => setTimeout(resolve, FLUSH_MS));
+      stop.abort();
+      await server.finished;
     },
   };
+}
+
+/** What a request meets that comes while the server closes; clients come again. */
+function refusal(): Response {
+  const problem = toProblem(new FedKimError("NetworkError", "The server is shutting down."));
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json", connection: "close" },
+  });
 }
 
 /** A base URL; an IPv6 address stands in brackets. */

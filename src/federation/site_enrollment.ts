@@ -9,6 +9,10 @@ import { fromProblem } from "./problem.ts";
 import { pinAggregator, requireSameAggregator, SITE_FILES } from "./site_state.ts";
 import { causesOf, outboundClient, type OutboundConfig, tlsRemedy } from "./tls_client.ts";
 
+/** How long an enrolment waits for a replica that leads, and between two questions, milliseconds. */
+const PATIENCE_MS = 10_000;
+const PAUSE_MS = 500;
+
 /**
  * Accepts an invite: makes the site's identity, pins the aggregator's key and enrolls the public key. May be repeated
  * with the same invite after a lost connection.
@@ -36,17 +40,19 @@ export async function acceptInvite(
   const statement = new TextEncoder().encode(`${invite.site}\n${invite.secret}\n${publicKey}`);
   const http = await outboundClient(outbound);
   try {
-    const response = await fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        site: invite.site,
-        secret: invite.secret,
-        publicKey,
-        signature: toHex(signLabelled(identity, ENROLL_LABEL, statement)),
-      }),
-      ...(http === undefined ? {} : { client: http }),
-    });
+    const response = await patiently(() =>
+      fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          site: invite.site,
+          secret: invite.secret,
+          publicKey,
+          signature: toHex(signLabelled(identity, ENROLL_LABEL, statement)),
+        }),
+        ...(http === undefined ? {} : { client: http }),
+      })
+    );
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) throw fromProblem(answer, response.status);
   } catch (cause) {
@@ -62,4 +68,15 @@ export async function acceptInvite(
   }
   await pinAggregator(stateFolder, invite);
   return { site: invite.site, url: invite.url, publicKey };
+}
+
+/** Asks again while no replica leads, or the aggregator is just starting. */
+async function patiently(ask: () => Promise<Response>): Promise<Response> {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const response = await ask();
+    if (response.status !== 503 || Date.now() > end) return response;
+    await response.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }

@@ -19,7 +19,7 @@ Deno.test("SIGTERM stops an aggregator that waits for sites: exit status 130 and
   }
 });
 
-Deno.test("a server that shuts down lets a request in progress end and takes no new one", async () => {
+Deno.test("a server that shuts down lets a request in progress end, refuses new ones, and then hears nobody", async () => {
   const begun = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
   const server = await openServer({
@@ -34,8 +34,10 @@ Deno.test("a server that shuts down lets a request in progress end and takes no 
   const answer = fetch(server.url).then((response) => response.text());
   await begun.promise;
   const closed = server.shutdown();
-  await assert.rejects(fetch(server.url));
+  const refused = await fetch(server.url);
+  assert.deepEqual([refused.status, (await refused.json()).code], [503, "NetworkError"]);
   goOn.resolve();
   assert.equal(await answer, "whole");
   await closed;
+  await assert.rejects(fetch(server.url));
 });
