@@ -49,6 +49,16 @@ async function violations(page: Page): Promise<string[]> {
   return found;
 }
 
+/** Notes what the open page says of the steps, until all six are done or two minutes have passed. */
+async function watch(page: Page, steps: Set<string>, phases: Set<string>): Promise<void> {
+  const deadline = Date.now() + 120_000;
+  while (!steps.has("6 done of 6") && Date.now() < deadline) {
+    steps.add((await page.textContent("#step"))!.trim());
+    phases.add(await page.locator("dl.facts dd").nth(2).innerText());
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+}
+
 browserTest(
   "the dashboard follows a real round live, keeps its policy, and has no barrier that axe finds",
   async (browser) => {
@@ -83,6 +93,8 @@ browserTest(
       const phases = new Set<string>();
       const done = federation.finished();
       await page.locator("#step", { hasText: "in progress" }).waitFor({ timeout: 60_000 });
+      // The steps go by while other pages are looked at.
+      const watched = watch(page, steps, phases);
       await shareLedger(`${federation.dir}/sites/site-west`, new AbortController().signal);
       const report = await context.newPage();
       await report.goto(`${federation.url}/dashboard/report`);
@@ -109,12 +121,7 @@ browserTest(
       if (screenshots !== undefined) {
         await report.pdf({ path: `${screenshots}/report.pdf`, preferCSSPageSize: true });
       }
-      const deadline = Date.now() + 120_000;
-      while (!steps.has("6 done of 6") && Date.now() < deadline) {
-        steps.add((await page.textContent("#step"))!.trim());
-        phases.add(await page.locator("dl.facts dd").nth(2).innerText());
-        await new Promise((resolve) => setTimeout(resolve, 40));
-      }
+      await watched;
       assert.ok(
         await page.evaluate(() => (globalThis as unknown as { marker?: boolean }).marker),
         "never reloaded",
