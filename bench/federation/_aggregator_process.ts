@@ -2,7 +2,12 @@
 // deno run -A bench/federation/_aggregator_process.ts DIR '{"sites":…,"dimension":…,"rounds":…}' [POSTGRES_URL]
 import { aggregatorApp } from "../../src/federation/api/mod.ts";
 import { ArtefactStore } from "../../src/federation/artefact_store.ts";
-import { ENROLL_LABEL, EnrollmentBook, STORE_FILE } from "../../src/federation/enrollment_book.ts";
+import {
+  ENROLL_LABEL,
+  EnrollmentBook,
+  enrollmentStatement,
+  STORE_FILE,
+} from "../../src/federation/enrollment_book.ts";
 import { federationPlanHash, sealPlan } from "../../src/federation/federation_plan.ts";
 import { encodeFlat } from "../../src/federation/flat_model.ts";
 import { openServer } from "../../src/federation/http_server.ts";
@@ -46,7 +51,7 @@ await Promise.all(identities.map(async (identity) => {
   const proof = signLabelled(
     identity,
     ENROLL_LABEL,
-    new TextEncoder().encode(`${identity.id}\n${secret}\n${key}`),
+    enrollmentStatement(identity.id, secret, key),
   );
   await book.enroll(identity.id, secret, key, toHex(proof));
 }));

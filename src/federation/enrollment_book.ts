@@ -11,6 +11,11 @@ import { openStore, type Store } from "./store/mod.ts";
 
 /** Label under which a member signs its enrolment. */
 export const ENROLL_LABEL = "fedkim/enroll/1";
+
+/** What a member signs at its enrolment, under {@link ENROLL_LABEL}: it knows the secret and holds the key. */
+export function enrollmentStatement(name: string, secret: string, publicKeyHex: string): Uint8Array {
+  return new TextEncoder().encode(`${name}\n${secret}\n${publicKeyHex}`);
+}
 /** Label under which a new key agrees to replace an old one. */
 export const ROTATE_LABEL = "fedkim/rotate/1";
 /** How long an invite may be accepted, milliseconds: two weeks. */
@@ -127,7 +132,7 @@ export class EnrollmentBook {
    * @throws FedKimError `AuthenticationError` for a wrong or expired secret, a wrong signature or another key
    */
   async enroll(name: string, secret: string, publicKeyHex: string, signatureHex: string): Promise<void> {
-    const statement = new TextEncoder().encode(`${name}\n${secret}\n${publicKeyHex}`);
+    const statement = enrollmentStatement(name, secret, publicKeyHex);
     requireSignature(publicKeyHex, ENROLL_LABEL, statement, signatureHex);
     if (!isMemberName(name)) throw denied("no such name was invited");
     const invite = await this.#read("invite", name, InviteSchema);

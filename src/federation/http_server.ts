@@ -1,13 +1,16 @@
 import { FedKimError } from "../formats/errors.ts";
 import type { ConnectionInfo } from "./api/mod.ts";
 import { listenMutualTls } from "./http_server_mtls.ts";
-import { toProblem } from "./problem.ts";
+import { problemResponse } from "./problem.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
 
 /** How long requests in progress may take to end at a shutdown, milliseconds. */
 const GRACE_MS = 5_000;
 /** What the last bytes of an answer are given to leave after Deno calls it delivered, milliseconds. */
 const FLUSH_MS = 100;
+
+/** Says that the connection ends with the answer. */
+const CLOSE = { connection: "close" };
 
 /** Answers requests. */
 export type RequestHandler = (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
@@ -61,7 +64,10 @@ function listen(
   const underWay = new Set<Promise<void>>();
   let closing = false;
   const answer: Deno.ServeHandler<Deno.NetAddr> = (request, info) => {
-    if (closing) return refusal();
+    // Clients come again.
+    if (closing) {
+      return problemResponse(new FedKimError("NetworkError", "The server is shutting down."), CLOSE);
+    }
     const delivered = info.completed.catch(() => {}).then(() => void underWay.delete(delivered));
     underWay.add(delivered);
     return handler(request, info);
@@ -85,15 +91,6 @@ function listen(
       await server.finished;
     },
   };
-}
-
-/** What a request meets that comes while the server closes; clients come again. */
-function refusal(): Response {
-  const problem = toProblem(new FedKimError("NetworkError", "The server is shutting down."));
-  return new Response(JSON.stringify(problem), {
-    status: problem.status,
-    headers: { "content-type": "application/problem+json", connection: "close" },
-  });
 }
 
 /** A base URL; an IPv6 address stands in brackets. */

@@ -1,5 +1,5 @@
 import { FedKimError } from "../formats/errors.ts";
-import { toProblem } from "./problem.ts";
+import { problemResponse } from "./problem.ts";
 import type { Store } from "./store/mod.ts";
 import type { TlsFiles } from "./tls.ts";
 import { outboundClient } from "./tls_client.ts";
@@ -58,11 +58,7 @@ export class LeaderProxy {
         signal: AbortSignal.any([this.#pending.signal, request.signal]),
       });
     } catch (error) {
-      const problem = toProblem(error instanceof FedKimError ? error : nobodyLeads());
-      return new Response(JSON.stringify(problem), {
-        status: problem.status,
-        headers: { "content-type": "application/problem+json", "retry-after": "1" },
-      });
+      return problemResponse(error instanceof FedKimError ? error : nobodyLeads(), { "retry-after": "1" });
     }
   }
 }

@@ -62,6 +62,18 @@ export function toProblem(cause: unknown): Problem {
   };
 }
 
+/**
+ * Any error as an HTTP answer.
+ * @param headers further headers of the answer
+ */
+export function problemResponse(cause: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  const problem = toProblem(cause);
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json", ...headers },
+  });
+}
+
 /** The error behind a problem document that the other side sent; what is none is an answer outside the protocol. */
 export function fromProblem(problem: unknown, status: number): FedKimError {
   const { code, detail, reason } = (typeof problem === "object" && problem !== null ? problem : {}) as Record<

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { signLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
-import { ENROLL_LABEL } from "./enrollment_book.ts";
+import { ENROLL_LABEL, enrollmentStatement } from "./enrollment_book.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import { decodeInvite } from "./invite.ts";
 import { fromProblem } from "./problem.ts";
@@ -37,7 +37,7 @@ export async function acceptInvite(
     });
   }
   const publicKey = toHex(identity.publicKey);
-  const statement = new TextEncoder().encode(`${invite.site}\n${invite.secret}\n${publicKey}`);
+  const statement = enrollmentStatement(invite.site, invite.secret, publicKey);
   const http = await outboundClient(outbound);
   try {
     const response = await patiently(() =>

@@ -1,5 +1,5 @@
 import { FedKimError } from "../../formats/errors.ts";
-import { toProblem } from "../problem.ts";
+import { problemResponse } from "../problem.ts";
 
 /**
  * The answer to a request for content-addressed bytes: whole, one range (RFC 9110, section 14), or nothing where the
@@ -26,17 +26,14 @@ export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, h
     ? [Math.max(0, bytes.length - Number(match[2])), bytes.length - 1]
     : [Number(match[1]), Math.min(match[2] === "" ? Infinity : Number(match[2]), bytes.length - 1)];
   if (first > last) {
-    const problem = toProblem(
+    return problemResponse(
       new FedKimError("FormatError", "The range lies outside of the artefact.", {
         reason: "range",
         found: `bytes ${match[1]}-${match[2]}`,
         needed: `bytes within 0-${bytes.length - 1}`,
       }),
+      { "content-range": `bytes */${bytes.length}` },
     );
-    return new Response(JSON.stringify(problem), {
-      status: problem.status,
-      headers: { "content-type": "application/problem+json", "content-range": `bytes */${bytes.length}` },
-    });
   }
   return new Response(bytes.subarray(first, last + 1), {
     status: 206,
