@@ -1,7 +1,8 @@
 import { FedKimError } from "../../formats/errors.ts";
 import type { CountedEvent, Neighboring } from "../events/mod.ts";
 import { type ComposedLoss, composedSize, composeLosses } from "./compose.ts";
-import { discretise, fitsGrid, type LossDistribution, lossRange } from "./discretise.ts";
+import { discretise, fitsGrid, lossRange } from "./discretise.ts";
+import type { LossDistribution } from "./loss_distribution.ts";
 import { pairsOf } from "./leaf_pairs.ts";
 import type { Directions, LossPair } from "./pairs.ts";
 import type { CountedLoss } from "./window.ts";

@@ -1,5 +1,5 @@
 import { inverseRealTransform, realTransform, type Spectrum } from "../numerics/mod.ts";
-import type { LossDistribution } from "./discretise.ts";
+import { LossDistribution } from "./loss_distribution.ts";
 import { composedWindow, type CountedLoss, type Window } from "./window.ts";
 
 /** Composition of privacy losses and what the numerics cost. */
@@ -96,6 +96,6 @@ export function composeLosses(
     at = at + 1 === size ? 0 : at + 1;
   }
   const infinityMass = Math.min(1, -Math.expm1(logFinite) + tail);
-  const interval = parts[0].loss.interval;
-  return { loss: { interval, lowest: window.low, masses, infinityMass }, tailMass: tail, transformNoise };
+  const loss = new LossDistribution(parts[0].loss.interval, window.low, masses, infinityMass);
+  return { loss, tailMass: tail, transformNoise };
 }

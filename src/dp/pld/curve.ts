@@ -1,4 +1,4 @@
-import type { LossDistribution } from "./discretise.ts";
+import type { LossDistribution } from "./loss_distribution.ts";
 
 /**
  * Smallest epsilon >= 0 with delta(epsilon) <= delta, where delta(e) = m_inf + sum over losses y > e of

@@ -1,20 +1,6 @@
 import { FedKimError } from "../../formats/errors.ts";
+import { LossDistribution } from "./loss_distribution.ts";
 import type { AtomicPair, ContinuousPair, LossPair, Tails } from "./pairs.ts";
-
-/**
- * Privacy loss rounded to a grid so that it still dominates: masses at (lowest + i) * interval, rest at
- * infinity.
- */
-export interface LossDistribution {
-  /** Grid step, natural units. */
-  readonly interval: number;
-  /** Grid index of the first mass. */
-  readonly lowest: number;
-  /** P-mass at each grid point. */
-  readonly masses: Float64Array;
-  /** P-mass at infinity. */
-  readonly infinityMass: number;
-}
 
 /** A distribution with more grid points than this is refused; the caller coarsens the grid. */
 export const MAX_POINTS = 1 << 22;
@@ -87,7 +73,7 @@ function fromTails(pair: ContinuousPair, interval: number, first: number, last: 
     }
     [before, here] = [here, before];
   }
-  return { interval, lowest: first, masses, infinityMass: before.pAbove };
+  return new LossDistribution(interval, first, masses, before.pAbove);
 }
 
 function fromAtoms(pair: AtomicPair, interval: number, first: number, last: number): LossDistribution {
@@ -100,5 +86,5 @@ function fromAtoms(pair: AtomicPair, interval: number, first: number, last: numb
     masses[k - first] += pair.masses[i] * (1 - up);
     masses[k - first + 1] += pair.masses[i] * up;
   }
-  return { interval, lowest: first, masses, infinityMass: pair.infinityMass };
+  return new LossDistribution(interval, first, masses, pair.infinityMass);
 }

@@ -14,4 +14,4 @@ export { composePld } from "./accountant.ts";
 export type { PldResult } from "./accountant.ts";
 export type { ComposedLoss } from "./compose.ts";
 export { deltaOfLoss, epsilonOfLoss } from "./curve.ts";
-export type { LossDistribution } from "./discretise.ts";
+export { LossDistribution } from "./loss_distribution.ts";

@@ -1,4 +1,4 @@
-import type { LossDistribution } from "./discretise.ts";
+import type { LossDistribution } from "./loss_distribution.ts";
 
 /** A distribution and how often it is composed. */
 export interface CountedLoss {
