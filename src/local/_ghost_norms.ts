@@ -18,6 +18,9 @@ const ROUNDOFF = 2 ** -24;
 /** Standard deviations of accumulated roundoff that are allowed for. */
 const CONFIDENCE = 6;
 
+/** What a term of a sum of products may lose where it, or the sum so far, is below float32's normal range. */
+const LOST = 2 ** -125;
+
 /** How far a sum of products over these extents may be off, relative to the product of the rows' lengths. */
 function roundingBound(inputs: number, outputs: number, rows: number): number {
   return CONFIDENCE * ROUNDOFF * (Math.sqrt(inputs) + Math.sqrt(outputs) + 2 * Math.sqrt(rows) + 4);
@@ -34,7 +37,9 @@ function roundingBound(inputs: number, outputs: number, rows: number): number {
  *
  * Float32 products of rows that nearly cancel could come out too small, so a bound on their error is added
  * (Higham and Mary 2019, theorem 2.4: roundoff grows with the square root of the number of terms, here at six
- * deviations): a norm is rounded up, and what may be left is far inside the float slack of a plan.
+ * deviations): a norm is rounded up, and what may be left is far inside the float slack of a plan. Squares of small
+ * numbers leave float32's range although their products with large ones do not, so what may be lost there is added too;
+ * what leaves the range at the other end is not finite and drops the unit.
  */
 export function layerShare(layer: PlacedLayer, factors: Factors, slots: number): LayerShare {
   return layer.kind === "scale" ? scaleShare(layer, factors, slots) : denseShare(layer, factors, slots);
@@ -55,7 +60,8 @@ function denseShare(layer: PlacedLayer, { input, delta }: Factors, slots: number
   const rows = a.shape[1];
   const bias = biasOffset === undefined ? undefined : vectorShare(tf.sum(d, 1) as tf.Tensor2D);
   if (weightOffset === undefined) return bias ?? nothing(slots);
-  const reach = rowReach(a, d);
+  const lengths = { a: rowLengths(a), d: rowLengths(d) };
+  const reach = tf.sum(tf.mul(lengths.a, lengths.d), 1);
   const error = roundingBound(inputs, outputs, rows);
   const upper = (squared: tf.Tensor): tf.Tensor1D =>
     tf.add(squared, tf.mul(tf.square(reach), error)) as tf.Tensor1D;
@@ -70,7 +76,7 @@ function denseShare(layer: PlacedLayer, { input, delta }: Factors, slots: number
   if (rows === 1) return join(upper(tf.square(reach)), product);
   if (prefersGram(rows, inputs, outputs)) {
     const grams = tf.mul(tf.matMul(a, a, false, true), tf.matMul(d, d, false, true));
-    return join(upper(tf.sum(tf.sum(grams, 2), 1)), product);
+    return join(tf.add(upper(tf.sum(tf.sum(grams, 2), 1)), lostInGrams(lengths, inputs, outputs)), product);
   }
   const gradients = tf.reshape(tf.matMul(a, d, true, false), [slots, inputs * outputs]) as tf.Tensor2D;
   const squares = tf.sum(tf.reshape(tf.square(gradients), [slots, inputs, outputs]), 2);
@@ -104,8 +110,18 @@ function rowCombination(w: tf.Tensor2D, gradients: tf.Tensor2D): tf.Tensor1D {
   return tf.reshape(tf.matMul(w, gradients, true, false), [-1]);
 }
 
-/** Sum over a slot's rows of |a_r| |d_r|, [S]: no sum of the rows' products can be longer. */
-function rowReach(a: tf.Tensor3D, d: tf.Tensor3D): tf.Tensor1D {
-  const squares = tf.mul(tf.sum(tf.square(a), 2), tf.sum(tf.square(d), 2));
-  return tf.sum(tf.sqrt(squares), 1);
+/** Length of every row, [S, R]; rounded up where squares are too small for float32. */
+function rowLengths(rows: tf.Tensor3D): tf.Tensor2D {
+  return tf.sqrt(tf.add(tf.sum(tf.square(rows), 2), rows.shape[2] * LOST));
+}
+
+/** What <a_r,a_s> loses counts |d_r||d_s| times, and the other way round, summed over r and s: [S]. */
+function lostInGrams(
+  { a, d }: { readonly a: tf.Tensor2D; readonly d: tf.Tensor2D },
+  inputs: number,
+  outputs: number,
+): tf.Tensor1D {
+  const lost = (lengths: tf.Tensor2D, terms: number): tf.Tensor =>
+    tf.square(tf.mul(tf.sum(lengths, 1), Math.sqrt(terms * LOST)));
+  return tf.add(lost(d, inputs), lost(a, outputs));
 }

@@ -18,6 +18,7 @@ import { FedKimError } from "../../../formats/errors.ts";
 import { type ImportLimits, importLimits } from "../limits.ts";
 import { badFile, badValue, causeText } from "../source_errors.ts";
 import { openSource } from "../source_files.ts";
+import { checkPages } from "./_parquet_pages.ts";
 import type { Cell, TableRow, TableSource } from "./table_source.ts";
 
 type ParquetFile = Awaited<ReturnType<typeof asyncBufferFromFile>>;
@@ -65,6 +66,7 @@ async function* parquetRows(
         } rows for ${wanted.length} columns`,
       );
     }
+    await checkGroup(file, buffer, group, wanted, rows);
     const columns = await readGroup(file, buffer, metadata, wanted, rowStart, rows, bounds);
     for (let row = 0; row < rows; row++) {
       const number = rowStart + row + 1;
@@ -74,6 +76,24 @@ async function* parquetRows(
       };
     }
     rowStart += rows;
+  }
+}
+
+/** Refuses a row group whose pages claim more than its rows, before room is made for it. */
+async function checkGroup(
+  file: string,
+  buffer: ParquetFile,
+  group: FileMetaData["row_groups"][number],
+  wanted: readonly string[],
+  rows: number,
+): Promise<void> {
+  try {
+    for (const chunk of group.columns) {
+      if (!wanted.includes(chunk.meta_data?.path_in_schema.join(".") ?? "")) continue;
+      await checkPages(async (from, to) => await buffer.slice(from, to), chunk, rows);
+    }
+  } catch (cause) {
+    throw badFile(file, "Parquet", causeText(cause), undefined, cause);
   }
 }
 

@@ -182,7 +182,7 @@ const mapping: z.ZodType<TableMapping> = z.strictObject({
     ...value.tasks.map((item, index) => ({ used: item.table, path: ["tasks", index, "table"] })),
   ];
   for (const { used, path } of uses) {
-    if (used !== undefined && !(used in value.tables)) {
+    if (used !== undefined && !Object.hasOwn(value.tables, used)) {
       context.addIssue({ code: "custom", path, message: `no table is called ${used}` });
     }
   }
