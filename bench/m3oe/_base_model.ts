@@ -38,10 +38,16 @@ function madeUp(decoder: Decoder, { hiddenSize, intermediateSize, layers, heads 
 export async function benchCases(): Promise<BenchCase[]> {
   const decoder = await loadDecoder(EMBEDDED_MODEL_FOLDER);
   const tokenizer = await loadTokenizer(EMBEDDED_MODEL_FOLDER);
+  const { hiddenSize, layers } = decoder.config;
   const wide = madeUp(decoder, { hiddenSize: 256, intermediateSize: 688, layers: 4, heads: 4 });
   const wider = madeUp(decoder, { hiddenSize: 576, intermediateSize: 1536, layers: 2, heads: 9 });
   return [
-    { name: "embedded model, 128 wide, 4 layers", batch: 32, tokens: 4, base: { decoder, tokenizer } },
+    {
+      name: `embedded model, ${hiddenSize} wide, ${layers} layers`,
+      batch: 32,
+      tokens: 4,
+      base: { decoder, tokenizer },
+    },
     { name: "random, 256 wide, 4 layers", batch: 16, tokens: 8, base: { decoder: wide, tokenizer } },
     { name: "random, 576 wide, 2 layers", batch: 16, tokens: 8, base: { decoder: wider, tokenizer } },
   ];

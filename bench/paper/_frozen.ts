@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
-import { runMissing } from "./_kept_jobs.ts";
+import { keptResults, runMissing } from "./_kept_jobs.ts";
 import type { PaperOptions } from "./_options.ts";
 import type { JobResult } from "./_outcome.ts";
 import { writePaperPage } from "./_page.ts";
@@ -28,28 +28,39 @@ export async function runFrozen(options: PaperOptions): Promise<void> {
   };
   const jobs: FrozenJob[] = (options.quick ? quickGrid() : grid(options.seeds))
     .map((job) => ({ ...job, folder, ...foundation }));
-  const results = await runMissing<FrozenJob, JobResult>(jobs, {
-    worker: new URL("./_frozen_worker.ts", import.meta.url),
-    size: options.workers,
-    nameOf: (job) => JSON.stringify(job),
-    keep: options.keep,
-    onDone: ({ setting, methods, seed }, { seconds }, done, missing) => {
-      const names = methods.map(({ name }) => name).join(", ");
-      console.error(
-        `${settingName(setting)}, seed ${seed}: ${names} in ${seconds.toFixed(0)} s (${done} of ${missing})`,
-      );
-    },
-  });
+  const kept = { nameOf: nameOfJob, keep: options.keep };
+  const outcomes = options.partial
+    ? await keptResults<FrozenJob, JobResult>(jobs, kept)
+    : await runMissing<FrozenJob, JobResult>(jobs, {
+      ...kept,
+      worker: new URL("./_frozen_worker.ts", import.meta.url),
+      size: options.workers,
+      onDone: ({ setting, methods, seed }, { seconds }, done, missing) => {
+        const names = methods.map(({ name }) => name).join(", ");
+        console.error(
+          `${settingName(setting)}, seed ${seed}: ${names} in ${
+            seconds.toFixed(0)
+          } s (${done} of ${missing})`,
+        );
+      },
+    });
+  const results = outcomes.filter((result) => result !== undefined);
   await writePaperPage(joinResults(results), {
     seeds: options.quick ? 1 : options.seeds,
     quick: options.quick,
     seconds: (performance.now() - begun) / 1000,
+    missing: jobs.filter((_, index) => outcomes[index] === undefined),
     jobSeconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
     workers: options.workers,
     model: basename(EMBEDDED_MODEL_FOLDER),
-    routing: results.find(({ routing }, index) => {
+    routing: outcomes.find((result, index) => {
       const { backbone, epsilon } = jobs[index].setting;
-      return backbone === "distributed" && epsilon === "8" && routing !== undefined;
+      return backbone === "distributed" && epsilon === "8" && result?.routing !== undefined;
     })?.routing,
   });
+}
+
+/** All that a result depends on; wherever data and model lie, they are the same. */
+function nameOfJob({ setting, methods, seed, questions, foundationHash }: FrozenJob): string {
+  return JSON.stringify({ setting, methods, seed, questions, foundationHash });
 }

@@ -1,3 +1,4 @@
+import type { PublicPart } from "../../src/federation/public_stage.ts";
 import {
   loadFederationPart,
   type LocalWeights,
@@ -17,6 +18,8 @@ import { openWorld, type World } from "./_world.ts";
 const starts = new Map<string, Promise<Start>>();
 /** Other methods on the same encoders come as later jobs. */
 const federations = new Map<string, Promise<LocalWeights>>();
+/** The test part behind the stems of each start. */
+const testParts = new Map<string, Promise<PublicPart>>();
 let world: Promise<World> | undefined;
 
 /** One frozen federation with all its injections, judged on the test part. */
@@ -33,11 +36,16 @@ async function runJob(
   const federation = `${job.seed} ${settingName(job.setting)}`;
   if (!federations.has(federation)) federations.set(federation, federate(start, job.setting, job.seed));
   const weights = await federations.get(federation)!;
-  const data = await loadFederationPart((await readFederation(job.folder)).test);
-  const features = prepareFeatures(start.spec, start.base, data, start.text);
+  if (!testParts.has(key)) testParts.set(key, testPartOf(start, job.folder));
+  const part = await testParts.get(key)!;
   const wanted = ({ modalities }: TaskManifest): boolean => job.questions || !modalities.includes("question");
-  const result = await judge(start, weights, { part: { data, features }, wanted }, job);
+  const result = await judge(start, weights, { part, wanted }, job);
   return { ...result, seconds: (performance.now() - begun) / 1000 };
+}
+
+async function testPartOf({ spec, base, text }: Start, folder: string): Promise<PublicPart> {
+  const data = await loadFederationPart((await readFederation(folder)).test);
+  return { data, features: prepareFeatures(spec, base, data, text) };
 }
 
 answerJobs(runJob);

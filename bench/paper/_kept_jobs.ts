@@ -40,6 +40,18 @@ export async function runMissing<Job, Result>(
   return jobs.map((job) => known.get(nameOf(job))!);
 }
 
+/**
+ * Results of the jobs that were kept, without running any.
+ * @returns one per job, in their order; undefined for a job that was not run
+ */
+export async function keptResults<Job, Result>(
+  jobs: readonly Job[],
+  { nameOf, keep }: Pick<KeptOptions<Job, Result>, "nameOf" | "keep">,
+): Promise<(Result | undefined)[]> {
+  const known = new Map((await readKept<Result>(keep)).map(({ name, result }) => [name, result]));
+  return jobs.map((job) => known.get(nameOf(job)));
+}
+
 async function readKept<Result>(path: string | undefined): Promise<Kept<Result>[]> {
   if (path === undefined) return [];
   const text = await Deno.readTextFile(path).catch((error) => {

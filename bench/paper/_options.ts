@@ -7,6 +7,8 @@ export interface PaperOptions {
   readonly quick: boolean;
   /** Studies on public folds instead of the frozen run. */
   readonly tune: boolean;
+  /** The page from kept jobs alone: nothing is run, and the page lists what is missing. */
+  readonly partial: boolean;
   /** Names of the studies to run; all by default. */
   readonly only?: readonly string[];
   /** Runs per cell of the grid. */
@@ -27,6 +29,7 @@ export function parsePaperOptions(args: readonly string[]): PaperOptions {
     options: {
       quick: { type: "boolean", default: false },
       tune: { type: "boolean", default: false },
+      partial: { type: "boolean", default: false },
       only: { type: "string" },
       seeds: { type: "string", default: "3" },
       workers: { type: "string", default: String(navigator.hardwareConcurrency) },
@@ -41,6 +44,7 @@ export function parsePaperOptions(args: readonly string[]): PaperOptions {
   return {
     quick: values.quick,
     tune: values.tune,
+    partial: values.partial,
     ...(values.only === undefined ? {} : { only: values.only.split(",") }),
     seeds: positive("seeds"),
     workers: positive("workers"),

@@ -12,8 +12,10 @@ import {
   openTable,
   taskTable,
 } from "./_page_tables.ts";
+import { HISTORY } from "./_page_history.ts";
 import { CAVEATS, HOW } from "./_page_text.ts";
 import { reading } from "./_reading.ts";
+import { type Job, settingName } from "./_settings.ts";
 import type { Results } from "./_tables.ts";
 import { verdicts } from "./_verdicts.ts";
 import { studyTables } from "./_study_tables.ts";
@@ -22,6 +24,8 @@ import { studyTables } from "./_study_tables.ts";
 export interface RunFacts {
   readonly seeds: number;
   readonly quick: boolean;
+  /** Jobs of the grid that were not run. */
+  readonly missing: readonly Job[];
   /** Wall-clock time, without jobs that were kept. */
   readonly seconds: number;
   /** Sum over jobs, kept ones too. */
@@ -48,7 +52,8 @@ export async function writePaperPage(results: Results, facts: RunFacts): Promise
     `${(facts.jobSeconds / 60).toFixed(0)} minutes of work in all.`,
     "",
     ...HOW,
-    ...verdicts(results),
+    ...missingSection(facts.missing),
+    ...verdicts(results, facts.seeds),
     ...mainTable(results),
     ...comparisonTable(results),
     ...taskTable(results),
@@ -58,6 +63,7 @@ export async function writePaperPage(results: Results, facts: RunFacts): Promise
     ...openTable(results),
     ...await studyTables(),
     ...reading(results),
+    ...HISTORY,
     ...CAVEATS,
   ];
   const text = `${lines.join("\n")}\n`;
@@ -88,6 +94,25 @@ export async function writePaperPage(results: Results, facts: RunFacts): Promise
   for (const [name, svg] of Object.entries(plots)) await Deno.writeTextFile(join(docs, "assets", name), svg);
   await writePage(join(docs, "paper_experiments.md"), text);
   console.error(`docs/paper_experiments.md written after ${(facts.seconds / 60).toFixed(1)} minutes`);
+}
+
+function missingSection(missing: readonly Job[]): string[] {
+  if (missing.length === 0) return [];
+  const cells = missing.flatMap(({ setting, methods, seed }) =>
+    methods.map(({ name }) => ({ what: `${settingName(setting)}: ${name}`, seed }))
+  );
+  const lines = [...Map.groupBy(cells, ({ what }) => what)].map(([what, found]) =>
+    `- ${what}, seed ${[...new Set(found.map(({ seed }) => seed))].join(", ")}`
+  );
+  return [
+    "## What has not been run",
+    "",
+    "The same command goes on with these where `--keep` names the file of the finished jobs. Cells below with fewer",
+    "seeds than others say so; a difference is taken over the seeds that both sides have.",
+    "",
+    ...lines,
+    "",
+  ];
 }
 
 function routingSection(report: RoutingReport | undefined): string[] {

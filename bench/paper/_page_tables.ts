@@ -43,7 +43,8 @@ export function mainTable(results: Results): string[] {
   const line = (label: string, runs: Runs): string[] => {
     const trained = meanAuroc(results, runs, TRAINED);
     if (trained === undefined) return [];
-    return [row([label, runs.method, shown(trained), shown(meanAuroc(results, runs, UNSEEN))])];
+    const unseen = meanAuroc(results, runs, UNSEEN);
+    return [row([label, runs.method, `${trained.seeds}`, shown(trained), shown(unseen)])];
   };
   return [
     "## Mean AUROC",
@@ -52,7 +53,7 @@ export function mainTable(results: Results): string[] {
     "",
     "![Unseen tasks](assets/paper_unseen.svg)",
     "",
-    ...header(["encoders", "method", "five trained tasks", "four unseen tasks"], 2),
+    ...header(["encoders", "method", "seeds", "five trained tasks", "four unseen tasks"], 2),
     ...FEDERATIONS.flatMap((setting) =>
       ALL.flatMap((method) => line(settingName(setting), { setting, method }))
     ),
@@ -74,6 +75,7 @@ function differenceRows(results: Results, settings: readonly Setting[], others: 
       row([
         settingName(setting),
         against,
+        `${interval.seeds}`,
         signed(interval),
         unseen[index] === undefined ? "" : signed(unseen[index].interval),
       ])
@@ -85,13 +87,14 @@ function differenceRows(results: Results, settings: readonly Setting[], others: 
 export function comparisonTable(results: Results): string[] {
   const others = ["FedPlug", "FedPlug_L"];
   const lines = differenceRows(results, FEDERATIONS, others);
+  if (lines.length === 0) return [];
   return [
     "## FedKIM minus its baselines",
     "",
     "Paired over people and seeds; in bold where the 95 % interval leaves out zero. With so many comparisons, about one",
     "in twenty does so by chance.",
     "",
-    ...header(["encoders", "against", "five trained tasks", "four unseen tasks"], 2),
+    ...header(["encoders", "against", "seeds", "five trained tasks", "four unseen tasks"], 2),
     ...lines,
     "",
   ];
@@ -134,7 +137,7 @@ export function ablationTable(results: Results): string[] {
     "",
     "![Ablations](assets/paper_ablations.svg)",
     "",
-    ...header(["encoders", "left out", "five trained tasks", "four unseen tasks"], 2),
+    ...header(["encoders", "left out", "seeds", "five trained tasks", "four unseen tasks"], 2),
     ...lines,
     "",
   ];

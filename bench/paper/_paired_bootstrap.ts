@@ -9,6 +9,8 @@ export interface Interval {
   readonly value: number;
   readonly low: number;
   readonly high: number;
+  /** Runs it is the mean of. */
+  readonly seeds: number;
 }
 
 /** How resamples are drawn. */
@@ -105,7 +107,7 @@ export function pairedBootstrap(
   drawn.sort((a, b) => a - b);
   const at = (share: number): number =>
     drawn[Math.min(drawn.length - 1, Math.floor(share * drawn.length))] ?? NaN;
-  return { value, low: at(0.025), high: at(0.975) };
+  return { value, low: at(0.025), high: at(0.975), seeds: first.length };
 }
 
 function rankedOf(run: Scores, task: string): Ranked {

@@ -9,6 +9,7 @@ export function reading(results: Results): string[] {
       const found = FEDERATIONS.flatMap((setting) =>
         comparisons(results, setting, [against], tasks).map(({ interval }) => ({ setting, interval }))
       );
+      if (found.length === 0) return `- Against ${against} on ${name} tasks: not run with these settings.`;
       const wins = found.filter(({ interval }) => interval.low > 0).map(({ setting }) =>
         settingName(setting)
       );

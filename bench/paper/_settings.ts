@@ -52,26 +52,32 @@ export interface Job {
   readonly questions: boolean;
 }
 
-const EPSILONS: readonly Epsilon[] = ["8", "infinity", "2"];
-
 /** The whole grid: what the targets are stated for first, and of that one seed after the other. */
 export function grid(seeds: number): Job[] {
   const tier = (parts: readonly Omit<Job, "seed">[]): Job[] =>
     Array.from({ length: seeds }, (_, index) => parts.map((part) => ({ ...part, seed: index + 1 }))).flat();
-  const federations = (backbone: Backbone, methods: readonly Method[], asked: readonly Epsilon[] = []) =>
-    EPSILONS.map((epsilon) => ({
+  const baselines = METHODS.filter((method) => method !== FEDKIM);
+  const federations = (backbone: Backbone, methods: readonly Method[], epsilons: readonly Epsilon[]) =>
+    epsilons.map((epsilon) => ({
       setting: { backbone, epsilon },
       methods,
-      questions: asked.includes(epsilon),
+      questions: backbone === "distributed" && epsilon === "8" && methods !== ABLATIONS,
     }));
   return [
     ...tier([
       ...NO_PRIVATE_DATA.map((setting) => ({ setting, methods: [FEDKIM], questions: true })),
-      ...federations("distributed", [FEDKIM], ["8"]),
+      ...federations("distributed", [FEDKIM], ["8", "infinity"]),
     ]),
-    ...tier(federations("distributed", METHODS.filter((method) => method !== FEDKIM), ["8"])),
-    ...tier([...federations("fedavg", METHODS), ...federations("fedprox", METHODS)]),
-    ...tier(federations("distributed", ABLATIONS)),
+    ...tier(federations("distributed", baselines, ["8", "infinity"])),
+    ...tier([
+      ...federations("fedavg", METHODS, ["8", "infinity"]),
+      ...federations("fedprox", METHODS, ["8", "infinity"]),
+    ]),
+    ...tier(federations("distributed", ABLATIONS, ["8", "infinity"])),
+    ...tier(federations("distributed", [FEDKIM], ["2"])),
+    ...tier(federations("distributed", baselines, ["2"])),
+    ...tier([...federations("fedavg", METHODS, ["2"]), ...federations("fedprox", METHODS, ["2"])]),
+    ...tier(federations("distributed", ABLATIONS, ["2"])),
   ];
 }
 

@@ -9,6 +9,8 @@ export interface Study {
   readonly setting: Setting;
   /** A trained task that this study never trains, and judges as an unseen one. */
   readonly without?: string;
+  /** For each fold a task that is left out everywhere in it, and judged as an unseen one beside the trained ones. */
+  readonly leftOut?: readonly string[];
   readonly variants: readonly Method[];
   /** FedProx's mu by variant, for the study of the local heads. */
   readonly proximal?: readonly number[];
@@ -19,6 +21,16 @@ const AT_8: Setting = { backbone: "distributed", epsilon: "8" };
 function fedkim(name: string, config: Partial<InjectionConfig>): Method {
   return { name, config: { ...FEDKIM.config, ...config } };
 }
+
+/** An earlier recipe, in full. */
+const EARLIER: Partial<InjectionConfig> = {
+  method: "fedkim",
+  distillation: 1,
+  mixing: { kind: "uniform" },
+  epochs: 4,
+  batchSize: 32,
+  learningRate: 3e-3,
+};
 
 /** All studies, in the order in which their answers were needed. */
 export const STUDIES: readonly Study[] = [
@@ -32,6 +44,23 @@ export const STUDIES: readonly Study[] = [
       fedkim("teacher spread", { teacherMixing: 0 }),
       FEDKIM,
       fedkim("learning rate 0.003", { learningRate: 3e-3 }),
+    ],
+  },
+  {
+    name: "frozen recipe",
+    question:
+      "Is the recipe worse than an earlier or simpler one, on trained tasks or on one that was left out?",
+    setting: AT_8,
+    leftOut: ["icu_shock", "icu_shock", "icu_shock"],
+    variants: [
+      FEDKIM,
+      { name: "teacher as it is, batches of 32, learning rate 0.003", config: EARLIER },
+      fedkim("without teacherMixing", { teacherMixing: 0 }),
+      { name: "the paper's form: labels alone", config: { method: "fedkim" } },
+      {
+        name: "spread teacher, batches of 32, learning rate 0.003",
+        config: { ...EARLIER, teacherSpread: 1.5 },
+      },
     ],
   },
   {

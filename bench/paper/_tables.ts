@@ -47,7 +47,7 @@ export function cellsOf({ cells }: Results, { setting, method }: Runs): Cell[] {
 /** Mean AUROC of some tasks over seeds, with its interval; undefined where nothing was run. */
 export function meanAuroc(results: Results, runs: Runs, tasks: readonly string[]): Interval | undefined {
   const found = scoresOf(results, runs, tasks);
-  return found === undefined ? undefined : pairedBootstrap(results.truth, tasks, found);
+  return found === undefined ? undefined : pairedBootstrap(results.truth, tasks, [...found.values()]);
 }
 
 /** First minus second, over the seeds that both have. */
@@ -58,18 +58,29 @@ export function difference(
   tasks: readonly string[],
 ): Interval | undefined {
   const [one, two] = [scoresOf(results, first, tasks), scoresOf(results, second, tasks)];
-  if (one === undefined || two === undefined || one.length !== two.length) return undefined;
-  return pairedBootstrap(results.truth, tasks, one, two);
+  if (one === undefined || two === undefined) return undefined;
+  const seeds = [...one.keys()].filter((seed) => two.has(seed));
+  if (seeds.length === 0) return undefined;
+  const paired = (runs: ReadonlyMap<number, Scores>): Scores[] => seeds.map((seed) => runs.get(seed)!);
+  return pairedBootstrap(results.truth, tasks, paired(one), paired(two));
 }
 
-function scoresOf(results: Results, runs: Runs, tasks: readonly string[]): Scores[] | undefined {
-  const found = cellsOf(results, runs).map(({ tasks: outcomes }): Scores => {
-    return new Map(tasks.flatMap((task) => {
-      const outcome = outcomes[task];
-      return outcome?.kind === "binary" ? [[task, outcome.scores] as const] : [];
-    }));
-  });
-  const complete = found.length > 0 && found.every((scores) => scores.size === tasks.length);
+/** Scores by seed. */
+function scoresOf(
+  results: Results,
+  runs: Runs,
+  tasks: readonly string[],
+): ReadonlyMap<number, Scores> | undefined {
+  const found = new Map(
+    cellsOf(results, runs).map(({ seed, tasks: outcomes }) => [
+      seed,
+      new Map(tasks.flatMap((task) => {
+        const outcome = outcomes[task];
+        return outcome?.kind === "binary" ? [[task, outcome.scores] as const] : [];
+      })),
+    ]),
+  );
+  const complete = found.size > 0 && [...found.values()].every((scores) => scores.size === tasks.length);
   return complete ? found : undefined;
 }
 

@@ -4,9 +4,10 @@ import { EMBEDDED_MODEL_FOLDER } from "../../src/foundation/mod.ts";
 import type { PaperOptions } from "./_options.ts";
 import type { JobResult } from "./_outcome.ts";
 import { runMissing } from "./_kept_jobs.ts";
+import { LOCAL_HEADS } from "./_settings.ts";
 import { STUDIES, type Study } from "./_studies.ts";
 import type { TuneJob } from "./_tune_worker.ts";
-import { withinFolds } from "./_within_folds.ts";
+import { agreement, withinFolds } from "./_within_folds.ts";
 import { federationFolder } from "./_world.ts";
 
 const FOLDS = [0, 1, 2, 3, 4];
@@ -25,6 +26,10 @@ export interface StudyResult {
     readonly variant: string;
     readonly mean: number;
     readonly tasks: Readonly<Record<string, number>>;
+    /** The same for the tasks that were left out, see `Study.leftOut`. */
+    readonly leftOut?: { readonly mean: number; readonly tasks: Readonly<Record<string, number>> };
+    /** Mean correlation with the local heads' logits. */
+    readonly agreement?: number;
   }[];
 }
 
@@ -34,7 +39,8 @@ export async function tune({ workers, only, keep }: PaperOptions): Promise<void>
   const studies = STUDIES.filter(({ name }) => only === undefined || only.includes(name));
   const output = fileURLToPath(new URL("../results/paper_tune.json", import.meta.url));
   for (const study of studies) {
-    const jobs: TuneJob[] = FOLDS.map((fold) => ({
+    const folds = study.leftOut === undefined ? FOLDS : [...study.leftOut.keys()];
+    const jobs: TuneJob[] = folds.map((fold) => ({
       study,
       fold,
       folder,
@@ -58,22 +64,36 @@ export async function tune({ workers, only, keep }: PaperOptions): Promise<void>
   }
 }
 
-function summarise({ name, question, without }: Study, results: readonly JobResult[]): StudyResult {
+/** Mean AUROC within folds of every variant. */
+export function summarise(
+  { name, question, without, leftOut }: Study,
+  results: readonly JobResult[],
+): StudyResult {
   const variants = [...new Set(results.flatMap(({ cells }) => cells.map(({ method }) => method)))];
   const tasks = without === undefined ? FIVE : [without];
   const rows = variants.map((variant) => {
-    const values = Object.fromEntries(
-      tasks.map((task) => [task, withinFolds(results, variant, task)] as const)
-        .filter((entry): entry is [string, number] => entry[1] !== undefined),
-    );
-    const found = Object.values(values);
+    const judged = (names: readonly string[], role?: "train" | "unseen"): Record<string, number> =>
+      Object.fromEntries(
+        names.map((task) => [task, withinFolds(results, variant, task, role)] as const)
+          .filter((entry): entry is [string, number] => entry[1] !== undefined),
+      );
+    const values = judged(tasks, leftOut === undefined ? undefined : "train");
+    const unseen = judged([...new Set(leftOut)], "unseen");
+    const close = variant === LOCAL_HEADS ? undefined : agreement(results, variant, FIVE);
     return {
       variant,
-      mean: found.reduce((sum, value) => sum + value, 0) / Math.max(1, found.length),
+      mean: meanOf(values),
       tasks: values,
+      ...(Object.keys(unseen).length === 0 ? {} : { leftOut: { mean: meanOf(unseen), tasks: unseen } }),
+      ...(close === undefined ? {} : { agreement: close }),
     };
   }).filter((row) => Object.keys(row.tasks).length > 0);
   return { name, question, model: basename(EMBEDDED_MODEL_FOLDER), folds: results.length, rows };
+}
+
+function meanOf(values: Readonly<Record<string, number>>): number {
+  const found = Object.values(values);
+  return found.reduce((sum, value) => sum + value, 0) / Math.max(1, found.length);
 }
 
 /** Replaces one study's result in the file of all studies. */

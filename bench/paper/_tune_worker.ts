@@ -21,11 +21,12 @@ let world: Promise<World> | undefined;
 async function runJob({ study, fold, folder, foundationModel }: TuneJob): Promise<JobResult> {
   const begun = performance.now();
   world ??= selectBackend("wasm").then(() => openWorld(folder, foundationModel));
-  const { setting, without, proximal } = study;
+  const { setting, leftOut, proximal } = study;
+  const without = leftOut?.[fold] ?? study.without;
   const seed = fold + 1;
   const start = await makeStart(await world, { seed, fold, ...(without === undefined ? {} : { without }) });
   const wanted = ({ name, role }: { name: string; role: string }): boolean =>
-    without === undefined ? role === "train" : name === without;
+    without === undefined || leftOut !== undefined ? role === "train" || name === without : name === without;
   const found: JobResult[] = [];
   for (const mu of proximal ?? [undefined]) {
     const weights = await federate(start, setting, seed, mu);

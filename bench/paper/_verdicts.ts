@@ -17,15 +17,24 @@ interface Verdict {
   readonly holds: (found: Interval) => boolean;
 }
 
-/** The targets that this page is held against, each with what was found. */
-export function verdicts(results: Results): string[] {
+/**
+ * The targets that this page is held against, each with what was found. They are stated for the mean of all seeds:
+ * where some have not been run, nothing is met or missed yet.
+ */
+export function verdicts(results: Results, seeds: number): string[] {
+  const judged = (found: Interval, holds: boolean): string => {
+    if (found.seeds < seeds) return holds ? "holds so far" : "does not hold so far";
+    return holds ? "met" : "**missed**";
+  };
   const lines = all(results).flatMap(({ what, found, wanted, holds }) =>
-    found === undefined ? [] : [row([what, shown(found), wanted, holds(found) ? "met" : "**missed**"])]
+    found === undefined
+      ? []
+      : [row([what, `${found.seeds}`, shown(found), wanted, judged(found, holds(found))])]
   );
   return [
     "## Against the targets",
     "",
-    ...header(["what", "found (95 % interval)", "wanted", ""], 1),
+    ...header(["what", "seeds", "found (95 % interval)", "wanted", ""], 1),
     ...lines,
     "",
   ];

@@ -49,6 +49,14 @@ def open_run(path: Path) -> FinishedRun:
             found=f"no usable {cause}",
             needed="plan (tasks, model) and config (seed) as `fedkim aggregator` writes them",
         ) from cause
+    if injection.pop("trainEncoders", False):
+        raise BridgeError(
+            "ConfigError",
+            "The run trains its encoders with the injection, which the bridge does not do.",
+            found="injection.trainEncoders = true",
+            needed="false",
+            remedy="inject, predict and evaluate with fedkim itself",
+        )
     weights = read_weights(path / WEIGHTS_FILE)
     return FinishedRun(path, parse_spec(spec_json), tasks, weights, injection, seed)
 

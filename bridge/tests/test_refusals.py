@@ -123,6 +123,13 @@ class RefusalTest(FixtureTest):
                 path.write_text(text)
                 self.refused("ConfigError", *self.inputs(), "--config", str(path), saying=saying)
 
+    def test_a_run_that_trains_its_encoders(self) -> None:
+        run = self.copied(Path(self.inputs()[1]), "run")
+        document = json.loads((run / "run.json").read_text())
+        document["config"]["injection"]["trainEncoders"] = True
+        (run / "run.json").write_text(json.dumps(document))
+        self.refused("ConfigError", *self.with_run(run), saying="trainEncoders")
+
     def test_a_folder_that_is_no_run(self) -> None:
         self.refused("ConfigError", *self.with_run(self.folder), saying="finished run")
 

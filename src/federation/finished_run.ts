@@ -1,6 +1,12 @@
 import { join } from "node:path";
 import { loadFederationPart, type LocalWeights } from "../local/mod.ts";
-import { loadInjection, saveInjection, type TrainableSummary, trainableTable } from "../m3oe/mod.ts";
+import {
+  loadInjection,
+  readEncoderWeights,
+  saveInjection,
+  type TrainableSummary,
+  trainableTable,
+} from "../m3oe/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import {
@@ -14,6 +20,7 @@ import type { FederationPlan } from "./federation_plan.ts";
 import { foundationUse, loadFoundation, openFoundation } from "./foundation_base.ts";
 import { type ModelBase, publicParts } from "./public_stage.ts";
 import { RUN_FILES, RunFolder } from "./run_folder.ts";
+import { tokenEncoders } from "./token_encoders.ts";
 import { readWeights } from "./weights_file.ts";
 
 /** A run whose aggregation is over, opened from its folder. */
@@ -67,7 +74,10 @@ export async function evaluateRun(
 /** A finished run's injected model, with its decisions. */
 export async function savedInjection(run: FinishedRun): Promise<InjectedKnowledge> {
   const { decisions } = await readRunJson<Pick<InjectedKnowledge, "decisions">>(run.path, "evaluation");
-  return { model: await loadInjection(join(run.path, RUN_FILES.injection), run), decisions };
+  const folder = join(run.path, RUN_FILES.injection);
+  const trained = await readEncoderWeights(folder);
+  const encoders = trained.size === 0 ? [] : tokenEncoders(run.spec, run.weights);
+  return { model: await loadInjection(folder, run, { encoders }), decisions };
 }
 
 /** Injects a finished run's encoders anew, on a public folder, and replaces the run's saved injection. */
@@ -77,7 +87,7 @@ export async function injectRun(
   onProgress: OnProgress,
 ): Promise<{ readonly trainable: TrainableSummary; readonly table: string }> {
   const parts = publicParts(run, run.weights, await loadFederationPart(folder));
-  const options = { seed: run.config.seed, epochs: run.config.injection.epochs };
+  const options = { seed: run.config.seed, ...run.config.injection };
   const { model, decisions } = await injectKnowledge({ ...run, ...parts }, run.weights, options, onProgress);
   await saveInjection(model, join(run.path, RUN_FILES.injection));
   const old = await readRunJson<Record<string, unknown>>(run.path, "evaluation").catch(() => ({}));

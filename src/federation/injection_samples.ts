@@ -9,7 +9,7 @@ import {
   stemInput,
   taskScores,
 } from "../local/mod.ts";
-import type { InjectionSample, TaskText } from "../m3oe/mod.ts";
+import type { InjectedModel, InjectionSample, TaskText } from "../m3oe/mod.ts";
 import type { TaskManifest } from "../formats/dataset_manifest.ts";
 
 /** The texts of a task that gate and prompt need. Open answers are generated, all others are yes or no. */
@@ -158,6 +158,11 @@ export type SampleChoice = "labelled" | "taught";
  * their input, see `tokenEncoders`.
  */
 export type TokenForm = "tokens" | "stems";
+
+/** What an injected model reads: stems where it holds encoders that were trained with it, tokens otherwise. */
+export function tokenFormOf({ parameters }: InjectedModel): TokenForm {
+  return parameters.encoders.size > 0 ? "stems" : "tokens";
+}
 
 /** All samples of the given tasks, by task name; with `only` those that have a label, otherwise none is looked at. */
 export async function allSamples(

@@ -2,7 +2,7 @@ import { loadFederationPart, prepareFeatures } from "../local/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { type FinishedRun, savedInjection } from "./finished_run.ts";
-import { allSamples, answerableTasks, taskText } from "./injection_samples.ts";
+import { allSamples, answerableTasks, taskText, tokenFormOf } from "./injection_samples.ts";
 import { calibrated } from "./platt_scaling.ts";
 
 /** Records per scoring call; progress is told between two calls. */
@@ -47,7 +47,9 @@ export async function predictRun(
   const { model, decisions } = await savedInjection(run);
   model.addTasks([taskText(wanted)]);
   const features = prepareFeatures(run.spec, run.weights, data, run.text);
-  const { samples, ids } = (await allSamples(run.spec, run.weights, data, features, [wanted])).get(task)!;
+  const form = tokenFormOf(model);
+  const encoded = await allSamples(run.spec, run.weights, data, features, [wanted], undefined, form);
+  const { samples, ids } = encoded.get(task)!;
   const { threshold, calibration } = decisions[task] ?? { threshold: 0 };
   const predictions: Prediction[] = [];
   for (let from = 0; from < samples.length; from += CHUNK) {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { JobResult, TaskTruth } from "../../bench/paper/_outcome.ts";
+import type { Cell, JobResult, TaskTruth } from "../../bench/paper/_outcome.ts";
 import { pairedBootstrap, weightedAuroc } from "../../bench/paper/_paired_bootstrap.ts";
-import { withinFolds } from "../../bench/paper/_within_folds.ts";
+import { LOCAL_HEADS, settingName } from "../../bench/paper/_settings.ts";
+import { difference, meanAuroc } from "../../bench/paper/_tables.ts";
+import { agreement, withinFolds } from "../../bench/paper/_within_folds.ts";
 import { auroc } from "../../src/local/mod.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
 
@@ -47,7 +49,7 @@ function trial(seed: number, strengths: readonly number[], people: number) {
 Deno.test("equal methods differ by exactly zero, whatever is drawn", () => {
   const { truth, runs } = trial(1, [1], 40);
   const found = pairedBootstrap(truth, ["t"], runs[0], runs[0], { resamples: 200, seed: 3 });
-  assert.deepEqual(found, { value: 0, low: 0, high: 0 });
+  assert.deepEqual(found, { value: 0, low: 0, high: 0, seeds: 2 });
 });
 
 Deno.test("a clear difference has an interval above zero, and the other way round below", () => {
@@ -90,4 +92,44 @@ Deno.test("scores of different folds are never compared with each other", () => 
   const folds = [fold([1, 2], [0, 1]), fold([101, 102, 103], [0, 0, 1]), fold([5], [1])];
   assert.equal(withinFolds(folds, "m", "t"), 1);
   assert.equal(withinFolds(folds, "other", "t"), undefined);
+});
+
+Deno.test("a difference is taken over the seeds that both methods have, whatever else was run", () => {
+  const setting = { backbone: "distributed", epsilon: "8" } as const;
+  const labels = [0, 1, 0, 1];
+  const cell = (method: string, seed: number, scores: number[]): Cell => ({
+    setting: settingName(setting),
+    method,
+    seed,
+    tasks: { t: { kind: "binary", scores, threshold: 0 } },
+  });
+  const results = {
+    cells: [
+      cell("a", 1, [0, 1, 0, 1]),
+      cell("a", 2, [1, 0, 1, 0]),
+      cell("a", 3, [0, 1, 1, 0]),
+      cell("b", 2, [0, 1, 0, 1]),
+      cell("b", 4, [0, 0, 0, 0]),
+    ],
+    truth: { t: { role: "train", set: "s", labels, people: ["p", "q", "r", "s"] } as const },
+  };
+  const [a, b] = [{ setting, method: "a" }, { setting, method: "b" }];
+  const found = difference(results, a, b, ["t"])!;
+  assert.deepEqual([found.value, found.seeds], [-1, 1]);
+  assert.equal(meanAuroc(results, a, ["t"])!.value, 0.5);
+  assert.equal(difference(results, a, { setting, method: "c" }, ["t"]), undefined);
+});
+
+Deno.test("a variant that follows the heads agrees with them, whatever its scale, and a reversed one does not", () => {
+  const cell = (method: string, scores: number[]): Cell => ({
+    setting: "x",
+    method,
+    seed: 1,
+    tasks: { t: { kind: "binary", scores, threshold: 0 } },
+  });
+  const cells = [cell(LOCAL_HEADS, [1, 2, 4]), cell("same", [10, 30, 70]), cell("reversed", [-1, -2, -4])];
+  const fold = { cells, truth: {}, seconds: 0 };
+  assert.ok(Math.abs(agreement([fold], "same", ["t"])! - 1) < 1e-12);
+  assert.ok(Math.abs(agreement([fold], "reversed", ["t"])! + 1) < 1e-12);
+  assert.equal(agreement([fold], "absent", ["t"]), undefined);
 });
