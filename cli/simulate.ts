@@ -1,5 +1,6 @@
 import process from "node:process";
 import {
+  type Extrapolation,
   type MeasuredCost,
   simulate as run,
   type SimulatedRoundReport,
@@ -10,8 +11,14 @@ import type { Options } from "./args.ts";
 import { out, ProgressLine, table } from "./terminal.ts";
 
 const COUNTED_TWICE =
-  "All parties run in this process. The shared secret of a pair is computed once and charged to both ends; a signature " +
-  "that many sites check is checked once and charged to each. Memory is that of states, vectors and messages.";
+  "All parties run in this process. The shared secret of a pair and the keys derived from it are computed once and " +
+  "charged to both ends; a signature that many sites check is checked once and charged to each. Memory is that of " +
+  "states, vectors and messages.";
+const IN_WORKERS =
+  " The sites are played in Workers, pairs across two Workers twice; each party is charged its part of the process's " +
+  "CPU seconds by the time that its steps took.";
+/** From this many sites on Workers are worth their start. */
+const WORTH_WORKERS = 1000;
 
 /** CPU seconds of this process, all threads. */
 function cpuSeconds(): number {
@@ -30,9 +37,19 @@ function peakMemory(): number | undefined {
 }
 
 const time = (seconds: number): string =>
-  seconds >= 1 ? `${seconds.toPrecision(3)} s` : `${(seconds * 1000).toPrecision(3)} ms`;
+  seconds >= 36_000
+    ? `${(seconds / 3600).toPrecision(3)} h`
+    : seconds >= 1
+    ? `${seconds.toPrecision(3)} s`
+    : `${(seconds * 1000).toPrecision(3)} ms`;
 const size = (bytes: number): string =>
-  bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e3).toPrecision(3)} kB`;
+  bytes >= 1e12
+    ? `${(bytes / 1e12).toPrecision(3)} TB`
+    : bytes >= 1e9
+    ? `${(bytes / 1e9).toPrecision(3)} GB`
+    : bytes >= 1e6
+    ? `${(bytes / 1e6).toPrecision(3)} MB`
+    : `${(bytes / 1e3).toPrecision(3)} kB`;
 const beside = (measured: number, model: number): string => `${(measured / model).toPrecision(2)} x`;
 
 function counts(record: Readonly<Record<string, number>>): string {
@@ -89,13 +106,30 @@ function describe(report: SimulatedRoundReport): string {
     }.`,
     table(["", "median", "largest", "cost model", "median / model"], costRows(report)),
   );
+  if (report.million !== undefined) lines.push(extrapolated(report.million));
   return lines.join("\n");
+}
+
+/** The model at a size that nobody runs, scaled to what this machine needed. */
+function extrapolated({ sites, degree, threshold, client, server }: Extrapolation): string {
+  return `Extrapolated to ${
+    sites.toLocaleString("en")
+  } sites (k = ${degree}, t = ${threshold}; the cost model times ` +
+    `measured / model): one client ${time(client.cpuSeconds)} CPU, ${size(client.bytes)}, ` +
+    `${size(client.memoryBytes)} memory; the server ${time(server.cpuSeconds)} CPU, ${size(server.bytes)}, ` +
+    `${
+      size(server.memoryBytes)
+    } memory. Most of it is the roster of one hash per site that every site reads; the ` +
+    "messages' 16-bit indices end at 65,535 sites.";
 }
 
 /** Whole secure aggregation rounds with many sites in one process. */
 export async function simulate(options: Options<"simulate">): Promise<void> {
   const { sites, dimension, drop, rounds, profile, byzantine, seed, json } = options;
+  const started = performance.now();
   const random = new SeededRandom(seed);
+  const workers = sites < WORTH_WORKERS ? 0 : navigator.hardwareConcurrency;
+  const note = workers === 0 ? COUNTED_TWICE : COUNTED_TWICE + IN_WORKERS;
   const line = new ProgressLine();
   const reports: SimulatedRoundReport[] = [];
   const simulation = run({
@@ -107,6 +141,7 @@ export async function simulate(options: Options<"simulate">): Promise<void> {
     byzantine,
     pick: (n) => random.integer(n),
     clock: cpuSeconds,
+    workers,
     progress: (round, phase, done, total) => line.update({ stage: `round ${round}: ${phase}`, done, total }),
   });
   for await (const report of simulation) {
@@ -115,7 +150,13 @@ export async function simulate(options: Options<"simulate">): Promise<void> {
     if (!json) out.result(`${describe(report)}\n`);
   }
   const peak = peakMemory();
-  const whole = { cpuSeconds: cpuSeconds(), ...(peak === undefined ? {} : { peakMemoryBytes: peak }) };
+  const wallSeconds = (performance.now() - started) / 1000;
+  const whole = {
+    cpuSeconds: cpuSeconds(),
+    wallSeconds,
+    workers,
+    ...(peak === undefined ? {} : { peakMemoryBytes: peak }),
+  };
   if (json) {
     out.result(JSON.stringify({
       sites,
@@ -128,12 +169,12 @@ export async function simulate(options: Options<"simulate">): Promise<void> {
       finished: reports.filter(({ outcome }) => outcome === "finished").length,
       results: reports,
       process: whole,
-      note: COUNTED_TWICE,
+      note,
     }));
     return;
   }
   out.result(
-    `${COUNTED_TWICE}\nThis process: ${time(whole.cpuSeconds)} CPU${
+    `${note}\nThis process: ${time(whole.cpuSeconds)} CPU in ${time(wallSeconds)}${
       peak === undefined ? "" : `, ${size(peak)} at most`
     }.`,
   );

@@ -184,7 +184,9 @@ export function decodeBody(type: Message["type"], r: ByteReader): Message {
     case "roster": {
       const configHash = r.copy(HASH);
       const count = r.uint(2);
-      return { type, configHash, entries: Array.from({ length: count }, () => readEntry(r, configHash)) };
+      const entries: RosterEntry[] = [];
+      for (let i = 0; i < count; i++) entries.push(readEntry(r, configHash));
+      return { type, configHash, entries };
     }
     case "share_keys":
       return {

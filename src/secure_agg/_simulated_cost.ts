@@ -6,8 +6,10 @@ export type CpuClock = () => number;
 
 /** What one simulated party has cost so far. */
 export interface Meter {
-  /** CPU seconds, work that was computed once for several parties counted for each. */
+  /** CPU seconds of the work that was done. */
   cpuSeconds: number;
+  /** CPU seconds of work that was computed for another party already: the party would have had to repeat it. */
+  savedSeconds: number;
   /** Bytes sent. */
   sent: number;
   /** Bytes received. */
@@ -18,13 +20,15 @@ export interface Meter {
 
 /** A party that has cost nothing yet. */
 export function newMeter(): Meter {
-  return { cpuSeconds: 0, sent: 0, received: 0, memoryBytes: 0 };
+  return { cpuSeconds: 0, savedSeconds: 0, sent: 0, received: 0, memoryBytes: 0 };
 }
 
-/** CPU seconds of one agreement and one verification here, to charge work that was not repeated. */
+/** CPU seconds of one operation here, to charge work that was not repeated. */
 export interface UnitCosts {
   /** One X25519 agreement. */
   readonly agreement: number;
+  /** One key derived by HKDF. */
+  readonly derivation: number;
   /** One Ed25519 verification. */
   readonly verification: number;
 }
@@ -48,6 +52,7 @@ export function measureUnits(provider: CryptoProvider, clock: CpuClock): UnitCos
   };
   return {
     agreement: perCall(() => keys.map(provider.x25519(secret)), REPEATS / AT_ONCE) / AT_ONCE,
+    derivation: perCall(() => provider.hkdf(secret, secret, secret, 32), REPEATS),
     verification: perCall(() => provider.ed25519Verify(identityKey, message, signature), REPEATS),
   };
 }
@@ -77,14 +82,31 @@ export class Cashier {
    * as a small message, and the time that was saved.
    */
   async charge<T>(meter: Meter, run: () => T | Promise<T>): Promise<T> {
-    const { agreements, verifications } = this.#saved;
+    const before = { ...this.#saved };
     try {
       return await run();
     } finally {
-      const now = this.#clock();
-      meter.cpuSeconds += now - this.#last + (this.#saved.agreements - agreements) * this.#units.agreement +
-        (this.#saved.verifications - verifications) * this.#units.verification;
-      this.#last = now;
+      this.#settle(meter, before);
     }
+  }
+
+  /** The same for a step that does not wait. */
+  chargeNow<T>(meter: Meter, run: () => T): T {
+    const before = { ...this.#saved };
+    try {
+      return run();
+    } finally {
+      this.#settle(meter, before);
+    }
+  }
+
+  #settle(meter: Meter, before: SavedWork): void {
+    const now = this.#clock();
+    const [saved, unit] = [this.#saved, this.#units];
+    meter.cpuSeconds += now - this.#last;
+    meter.savedSeconds += (saved.agreements - before.agreements) * unit.agreement +
+      (saved.derivations - before.derivations) * unit.derivation +
+      (saved.verifications - before.verifications) * unit.verification;
+    this.#last = now;
   }
 }

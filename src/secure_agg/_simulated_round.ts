@@ -1,30 +1,24 @@
 import type { RandomBytes } from "../formats/random_bytes.ts";
-import { type CommonKnowledge, PackedSite } from "./_simulated_site.ts";
+import type { ActorStart, PlayedSite, SiteReply } from "./_simulated_actor.ts";
 import { Cashier, type CpuClock, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
-import { type Lie, lyingProvider, tamper } from "./_simulated_lies.ts";
+import type { Lie } from "./_simulated_lies.ts";
+import { playHere, playInWorker, type SitePlayer } from "./_simulated_pool.ts";
+import { plainVector } from "./_simulated_vector.ts";
 import type { MeteredProvider } from "./_metered_provider.ts";
+import { concatBytes } from "./_bytes.ts";
 import type { Blame } from "./blame.ts";
 import { checkContext } from "./_client_checks.ts";
 import { draftAdvert } from "./client_advertise_keys.ts";
-import { maskInput } from "./client_masked_input.ts";
-import { receiveShares } from "./client_receive_shares.ts";
-import { shareKeys } from "./client_share_keys.ts";
-import { signSurvivors } from "./client_sign_survivors.ts";
 import type { ClientContext } from "./client_state.ts";
-import type { StepAbort } from "./client_step.ts";
-import { unmask } from "./client_unmask.ts";
-import { decodeMessage, encodeMessage } from "./codec.ts";
-import { SecAggError } from "./errors.ts";
+import type { SecAggError } from "./errors.ts";
 import { graphPermutation } from "./graph.ts";
 import { type Enrolled, enrolledHash, type Identity } from "./identity.ts";
 import type { MaskEngine } from "./mask_engine.ts";
-import type { AdvertiseKeysMessage, ServerMessage } from "./messages.ts";
-import { IndexSet } from "./index_set.ts";
+import type { AdvertiseKeysMessage } from "./messages.ts";
 import type { RoundConfig } from "./round_config.ts";
 import { roundConfigHash } from "./round_config_codec.ts";
 import { SecAggServer } from "./server.ts";
-import { advertLeaf, openSession } from "./session.ts";
-import { transcriptHash } from "./transcript.ts";
+import { advertLeaf, compareClientIds, openSession } from "./session.ts";
 
 /** One site of a simulated round. */
 export interface SimulatedSite {
@@ -41,11 +35,12 @@ export interface SimulatedRound {
   readonly config: RoundConfig;
   readonly enrolled: Enrolled;
   readonly sites: readonly SimulatedSite[];
-  /** The plain vector of a site, as residues; a fresh array. */
-  readonly vector: (site: number) => Uint32Array;
   readonly metered: MeteredProvider;
   readonly units: UnitCosts;
+  /** CPU seconds of the process, all threads. */
   readonly clock: CpuClock;
+  /** Workers that play the sites; 0 for none. */
+  readonly workers: number;
   readonly engine: MaskEngine;
   readonly random: RandomBytes;
   /** Called with the phase and the number of sites that are through with it. */
@@ -73,18 +68,27 @@ export interface SimulatedOutcome {
 
 const count = (map: Map<string, number>, key: string): unknown => map.set(key, (map.get(key) ?? 0) + 1);
 
+/** Words that the vectors of one task of a Worker may have together, and sites of one task at most. */
+const TASK_WORDS = 1 << 17;
+const TASK_SITES = 8;
+/** Tasks that a Worker has at a time, so that it never waits for the next one. */
+const TASKS_AHEAD = 2;
+
+const wallClock = (): number => performance.now() / 1000;
+
 /**
- * Runs one round with all parties in this process. The sites go through the real phases of the protocol; between two
- * phases each is packed to its bare secrets, and no more than one vector besides the server's sum exists at a time.
+ * Runs one round with all parties in this process. The sites go through the real phases of the protocol in this thread
+ * or in Workers; between two phases each is packed to its bare secrets. Besides the server's sum no more than a few
+ * vectors for each thread exist at a time. With Workers a party is charged its part of the process's CPU seconds by
+ * the time that its steps took.
  */
 export async function runSimulatedRound(round: SimulatedRound): Promise<SimulatedOutcome> {
-  const { config, enrolled, sites, metered, engine, clock } = round;
+  const { config, enrolled, sites, metered, engine, clock, units } = round;
   const { provider, saved } = metered;
   const server = new SecAggServer({ config, enrolled, provider, engine });
   const configHash = roundConfigHash(config, provider);
   const meters = sites.map(newMeter);
   const serverMeter = newMeter();
-  const packed = sites.map(() => new PackedSite());
   const [refused, gaveUp, phases] = [
     new Map<string, number>(),
     new Map<string, number>(),
@@ -99,19 +103,19 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     configHash,
     identity: sites[i].identity,
     enrolled,
-    provider: sites[i].lie === "wrong_commitment" ? lyingProvider(provider) : provider,
+    provider,
     random: round.random,
   });
-  const asServer = <T>(run: () => T | Promise<T>): Promise<T> => cashier.charge(serverMeter, run);
-  const asClient = <T>(i: number, run: () => T | Promise<T>): Promise<T> => cashier.charge(meters[i], run);
-  const remember = (i: number, atHand: number): void => {
-    meters[i].memoryBytes = Math.max(meters[i].memoryBytes, atHand + packed[i].bytes);
+  const cashier = new Cashier(round.workers > 0 ? wallClock : clock, saved, units);
+  const asServer = <T>(run: () => T): T => {
+    cashier.skip();
+    return cashier.chargeNow(serverMeter, run);
   };
   /** Sends one message; true if the server took it. */
-  const send = async (i: number, bytes: Uint8Array, keeps: boolean): Promise<boolean> => {
+  const send = (i: number, bytes: Uint8Array, keeps: boolean): boolean => {
     meters[i].sent += bytes.length;
     serverMeter.received += bytes.length;
-    const receipt = await asServer(() => server.receive(sites[i].identity.id, bytes));
+    const receipt = asServer(() => server.receive(sites[i].identity.id, bytes));
     if (receipt.kind === "refused") {
       count(refused, receipt.error.reason);
       accused.add(sites[i].identity.id);
@@ -119,130 +123,124 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     if (receipt.kind === "accepted" && keeps) kept += bytes.length;
     return receipt.kind === "accepted";
   };
-  const giveUp = async (i: number, { error }: StepAbort): Promise<void> => {
-    absent.add(i);
-    packed[i].wipe();
-    count(gaveUp, error.reason);
-    for (const id of error.blamed) accused.add(id);
-    await send(i, encodeMessage({ type: "abort", code: error.code, reason: error.reason }), false);
+  /** Ends a phase: what its steps took becomes CPU seconds, and the phase is booked. */
+  const book = (phase: string, cpuSeconds: number, before: readonly number[]): void => {
+    phases.set(phase, (phases.get(phase) ?? 0) + cpuSeconds);
+    if (round.workers === 0) return;
+    const all = [...meters, serverMeter];
+    const busy = all.reduce((sum, meter, i) => sum + meter.cpuSeconds - before[i], 0);
+    if (busy === 0) return;
+    for (const [i, meter] of all.entries()) {
+      meter.cpuSeconds = before[i] + (meter.cpuSeconds - before[i]) * (cpuSeconds / busy);
+    }
   };
+  const charged = (): number[] => [...meters, serverMeter].map(({ cpuSeconds }) => cpuSeconds);
 
-  const cashier = new Cashier(clock, saved, round.units);
-  const opened = clock();
+  const [opened, nothing] = [clock(), charged()];
   const adverts = new Map<string, AdvertiseKeysMessage>();
+  const secrets: Uint8Array[] = [];
   for (const i of sites.keys()) {
     if (i === 0) checkContext(contextOf(i)); // every site would check the same configuration
-    const step = await asClient(i, () => draftAdvert(contextOf(i)));
-    packed[i].packAdvertised(step.state);
-    adverts.set(sites[i].identity.id, step.state.advert);
-    remember(i, step.outbound.length);
-    await send(i, step.outbound, true);
+    cashier.skip();
+    const { state, outbound } = cashier.chargeNow(meters[i], () => draftAdvert(contextOf(i)));
+    secrets.push(concatBytes(state.encryptionSecret.reveal(), state.maskSecret.reveal()));
+    adverts.set(sites[i].identity.id, state.advert);
+    meters[i].memoryBytes = outbound.length + secrets[i].length;
+    send(i, outbound, true);
     round.progress("advertise_keys", i + 1);
   }
-  phases.set("advertise_keys", clock() - opened);
-  const sorted = [...adverts.values()].sort((a, b) => a.clientId < b.clientId ? -1 : 1);
-  const leaves = sorted.map((advert) => advertLeaf(provider, advert));
-  const common: CommonKnowledge = {
-    session: openSession(provider, config, configHash, leaves),
-    adverts: sorted,
-  };
+  book("advertise_keys", clock() - opened, nothing);
+  const sorted = [...adverts.values()].sort((a, b) => compareClientIds(a.clientId, b.clientId));
+  const { sid } = openSession(
+    provider,
+    config,
+    configHash,
+    sorted.map((advert) => advertLeaf(provider, advert)),
+  );
   const siteOf = new Map(sites.map(({ identity }, i) => [identity.id, i]));
   const ranked = sorted.map(({ clientId }) => siteOf.get(clientId)!);
   // Along the ring, so that the second end of a pair comes soon after the first and few secrets wait for it.
-  const order = [...graphPermutation(provider, common.session.sid, sites.length)];
-  let shared = IndexSet.of(sites.length, []);
+  const order = [...graphPermutation(provider, sid, sites.length)];
+  const played = (index: number): [number, PlayedSite] => {
+    const { identity, lie } = sites[ranked[index]];
+    const seed = identity.privateKey.reveal();
+    return [index, { site: ranked[index], id: identity.id, seed, lie, secrets: secrets[ranked[index]] }];
+  };
+  const startOf = (indices: readonly number[]): ActorStart => ({
+    ...{ config, configHash, enrolled, adverts: sorted, units },
+    sites: new Map(indices.map(played)),
+  });
+  const parts = split(order, Math.max(1, round.workers));
+  const players: readonly SitePlayer[] = round.workers === 0
+    ? [playHere(startOf(order), { metered, engine, clock, random: round.random })]
+    : parts.map((part) => playInWorker(startOf(part), engine.name));
+  for (const secret of secrets) secret.fill(0);
 
-  /** What site `index` answers; undefined if it gives up. */
-  const answer = async (index: number, message: ServerMessage, inbound: number): Promise<void> => {
-    const i = ranked[index];
-    const context = contextOf(i);
-    const { lie, identity } = sites[i];
-    switch (message.type) {
-      case "roster": {
-        const step = await asClient(
-          i,
-          () => shareKeys(packed[i].advertised(context, sorted[index]), message),
-        );
-        if (step.kind === "abort") return giveUp(i, step);
-        packed[i].packShared(step.state);
-        remember(i, inbound + step.outbound.length);
-        await send(i, step.outbound, true);
-        return;
-      }
-      case "deliver_shares": {
-        shared = message.shared;
-        const step = await asClient(
-          i,
-          () => receiveShares(packed[i].shared(context, index, common), message),
-        );
-        if (step.kind === "abort") return giveUp(i, step);
-        const vector = round.vector(i);
-        const plain = vector.slice();
-        cashier.skip();
-        const masked = await asClient(i, () => maskInput(step.state, vector, engine));
-        if (masked.kind === "abort") return giveUp(i, masked);
-        packed[i].packFrozen(masked.state);
-        let taken = false;
-        const upload = masked.upload[Symbol.iterator]();
-        for (;;) {
-          const next = await asClient(i, () => upload.next());
-          if (next.done) break;
-          remember(i, 4 * config.dimension + next.value.length);
-          taken = await send(i, tamper(lie, next.value, identity, configHash), false);
-        }
-        if (taken) { for (let k = 0; k < plain.length; k++) expected[k] += plain[k]; }
-        cashier.skip();
-        return;
-      }
-      case "survivors": {
-        const step = await asClient(
-          i,
-          () => signSurvivors(packed[i].survivor(context, index, common, shared), message),
-        );
-        if (step.kind === "abort") return giveUp(i, step);
-        packed[i].signed = step.state.signed;
-        remember(i, inbound);
-        await send(i, step.outbound, true);
-        return;
-      }
-      case "unmask_request": {
-        const step = await asClient(
-          i,
-          () => unmask(packed[i].signer(context, index, common, shared), message),
-        );
-        packed[i].wipe();
-        if (step.kind === "abort") return giveUp(i, step);
-        remember(i, inbound + step.outbound.length);
-        const transcript = transcriptHash(provider, { ...message, shared });
-        await send(i, tamper(lie, step.outbound, identity, transcript), true);
-        return;
-      }
-      case "abort":
-        return;
+  /** What came back from a site, for the server. */
+  const deliver = (phase: string, reply: SiteReply): void => {
+    const i = ranked[reply.index];
+    const meter = meters[i];
+    meter.cpuSeconds += reply.seconds;
+    meter.savedSeconds += reply.savedSeconds;
+    meter.memoryBytes = Math.max(meter.memoryBytes, reply.memoryBytes);
+    if (reply.gaveUp !== undefined) {
+      absent.add(i);
+      count(gaveUp, reply.gaveUp.reason);
+      for (const id of reply.gaveUp.blamed) accused.add(id);
     }
+    const uploads = phase === "masked_input";
+    let taken = false;
+    for (const bytes of reply.messages) taken = send(i, bytes, !uploads && reply.gaveUp === undefined);
+    if (!uploads || !taken || reply.gaveUp !== undefined) return;
+    const plain = plainVector(config, i);
+    for (let k = 0; k < plain.length; k++) expected[k] += plain[k];
+  };
+  const taskSites = round.workers === 0
+    ? 1
+    : Math.max(1, Math.min(TASK_SITES, Math.floor(TASK_WORDS / config.dimension)));
+  /** All sites of a phase, every player along its part of the ring. */
+  const play = async (phase: string): Promise<void> => {
+    let done = 0;
+    await Promise.all(players.map(async (player, p) => {
+      let next = 0;
+      const lane = async (): Promise<void> => {
+        while (next < parts[p].length) {
+          const tasks = [];
+          const indices = parts[p].slice(next, next += taskSites);
+          for (const index of indices) {
+            const i = ranked[index];
+            round.progress(phase, ++done);
+            const bytes = absent.has(i)
+              ? undefined
+              : asServer(() => server.outboundFor(sites[i].identity.id));
+            if (bytes === undefined) continue;
+            meters[i].received += bytes.length;
+            serverMeter.sent += bytes.length;
+            tasks.push({ index, bytes });
+          }
+          for (const reply of await player.step(tasks)) deliver(phase, reply);
+        }
+      };
+      await Promise.all(Array.from({ length: round.workers === 0 ? 1 : TASKS_AHEAD }, lane));
+    }));
   };
 
-  for (;;) {
-    const before = clock();
-    const closing = server.phase;
-    await asServer(() => server.close());
-    phases.set(closing, (phases.get(closing) ?? 0) + clock() - before);
-    const { phase } = server;
-    if (phase === "finished" || phase === "aborted") break;
-    const start = clock();
-    if (phase !== "share_keys") sites.forEach(({ dropsLate }, i) => dropsLate && absent.add(i));
-    let done = 0;
-    for (const index of order) {
-      const i = ranked[index];
-      round.progress(phase, ++done);
-      if (absent.has(i)) continue;
-      const bytes = await asServer(() => server.outboundFor(sites[i].identity.id));
-      if (bytes === undefined) continue;
-      meters[i].received += bytes.length;
-      serverMeter.sent += bytes.length;
-      await answer(index, await asClient(i, () => decodeMessage(bytes) as ServerMessage), bytes.length);
+  try {
+    for (;;) {
+      const [before, at] = [clock(), charged()];
+      const closing = server.phase;
+      cashier.skip();
+      await cashier.charge(serverMeter, () => server.close());
+      book(closing, clock() - before, at);
+      const { phase } = server;
+      if (phase === "finished" || phase === "aborted") break;
+      const [start, then] = [clock(), charged()];
+      if (phase !== "share_keys") sites.forEach(({ dropsLate }, i) => dropsLate && absent.add(i));
+      await play(phase);
+      book(phase, clock() - start, then);
     }
-    phases.set(phase, clock() - start);
+  } finally {
+    for (const player of players) player.close();
   }
   serverMeter.memoryBytes = 4 * config.dimension + kept;
   const sum = server.result?.sum;
@@ -260,6 +258,12 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     server: serverMeter,
     phases,
   };
+}
+
+/** Consecutive parts of about the same length. */
+function split<T>(items: readonly T[], parts: number): T[][] {
+  const at = (part: number): number => Math.floor((part * items.length) / parts);
+  return Array.from({ length: parts }, (_, part) => items.slice(at(part), at(part + 1)));
 }
 
 /** Pins the sites of one round. */

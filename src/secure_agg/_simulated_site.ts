@@ -31,9 +31,14 @@ export class PackedSite {
   get bytes(): number {
     return this.#secrets.length;
   }
-  #secrets = new Uint8Array(0);
+  #secrets: Uint8Array;
   /** The transcript that this site signed. */
   signed: Uint8Array | undefined;
+
+  /** @param secrets its X25519 secrets of the envelopes and of the masks, as after phase 0; taken over */
+  constructor(secrets: Uint8Array) {
+    this.#secrets = secrets;
+  }
 
   #pack(secrets: readonly SecretBytes[]): void {
     const before = this.#secrets;
@@ -49,11 +54,6 @@ export class PackedSite {
   /** Forgets everything. */
   wipe(): void {
     this.#pack([]);
-  }
-
-  /** After phase 0. */
-  packAdvertised({ encryptionSecret, maskSecret }: ClientAwaitingRoster): void {
-    this.#pack([encryptionSecret, maskSecret]);
   }
 
   /** Before phase 1. */

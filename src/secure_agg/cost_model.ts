@@ -26,16 +26,26 @@ const UNIT = {
   envelope: 20e-6,
   sharing: 0.65e-3,
   recovery: 20e-6,
+  lagrange: 8e-9,
+  rosterEntryRead: 0.5e-6,
+  rosterEntryWritten: 0.25e-6,
   addition: 0.3e-9,
   unpacking: 1.6e-9,
 };
 /** Mask expansion in bytes a second. */
 const EXPANSION = 2e9;
+/** Bytes of the messages to and from a client for each neighbour, and of the roster for every other site. */
+const NEIGHBOUR_BYTES = 400;
+const ENTRY_BYTES = 33;
+/** Signatures of a client that the server checks in `strict`, and agreements that tell its keys of low order. */
+const SERVER_VERIFICATIONS = 5;
+const SERVER_PROBES = 2;
 
 /**
- * The model of the round, before it is run: a client makes 2k agreements, checks k signatures, opens and seals k
- * envelopes, shares two secrets and expands k + 1 masks; the server adds n vectors and expands one mask per survivor
- * and k per site that dropped out after sharing.
+ * The model of the round, before it is run: a client reads the roster of n hashes, makes 2k agreements, checks k
+ * signatures, opens and seals k envelopes, shares two secrets and expands k + 1 masks; the server writes n rosters,
+ * checks the signatures and keys of n sites, adds n vectors, recovers n secrets (on the ring with coefficients of their
+ * own each) and expands one mask per survivor and k per site that dropped out after sharing.
  */
 export function costModel(
   config: Pick<RoundConfig, "dimension" | "wireForm">,
@@ -44,19 +54,21 @@ export function costModel(
   const { dimension: d, wireForm } = config;
   const { n, degree: k, lateDrops } = cohort;
   const expansions = n - lateDrops + lateDrops * k * (1 - lateDrops / n);
-  const upload = wireBytes(wireForm, d);
+  const bytes = wireBytes(wireForm, d) + NEIGHBOUR_BYTES * k + ENTRY_BYTES * n;
+  const recovery = UNIT.recovery + (k < n - 1 ? UNIT.lagrange * k * k : 0);
   const adding = UNIT.addition + (wireForm === "packed20" ? UNIT.unpacking : 0);
   return {
     client: {
       cpuSeconds: 2 * k * UNIT.agreement + k * (UNIT.verification + UNIT.envelope) + 2 * UNIT.sharing +
-        ((k + 1) * 4 * d) / EXPANSION,
-      bytes: upload + 300 * k,
-      memoryBytes: 4 * d + 200 * k,
+        ((k + 1) * 4 * d) / EXPANSION + n * UNIT.rosterEntryRead,
+      bytes,
+      memoryBytes: Math.max(4 * d, ENTRY_BYTES * n) + 200 * k,
     },
     server: {
       cpuSeconds: n * d * adding + (expansions * 4 * d) / EXPANSION + lateDrops * k * UNIT.agreement +
-        n * UNIT.recovery,
-      bytes: n * (upload + 300 * k),
+        n * recovery + n * n * UNIT.rosterEntryWritten +
+        n * (SERVER_VERIFICATIONS * UNIT.verification + SERVER_PROBES * UNIT.agreement),
+      bytes: n * bytes,
       memoryBytes: 4 * d + 120 * n * k,
     },
   };

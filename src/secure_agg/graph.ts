@@ -49,13 +49,16 @@ export function graphPermutation(provider: CryptoProvider, sid: Uint8Array, n: n
     }
     return words[position++];
   };
-  const permutation = Uint16Array.from({ length: n }, (_, i) => i);
+  const permutation = new Uint16Array(n);
+  for (let i = 0; i < n; i++) permutation[i] = i;
   for (let i = n - 1; i > 0; i--) {
     const limit = Math.floor(2 ** 32 / (i + 1)) * (i + 1);
     let word = next();
     while (word >= limit) word = next();
     const j = word % (i + 1);
-    [permutation[i], permutation[j]] = [permutation[j], permutation[i]];
+    const swapped = permutation[i];
+    permutation[i] = permutation[j];
+    permutation[j] = swapped;
   }
   return permutation;
 }
@@ -72,7 +75,7 @@ export function ringGraph(
 ): Neighbourhoods {
   const atPosition = graphPermutation(provider, sid, n);
   const positionOf = new Uint16Array(n);
-  atPosition.forEach((index, position) => positionOf[index] = position);
+  for (let position = 0; position < n; position++) positionOf[atPosition[position]] = position;
   const cache = new Map<number, readonly number[]>();
   const closed = (index: number): readonly number[] => {
     let list = cache.get(index);

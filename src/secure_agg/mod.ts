@@ -140,6 +140,7 @@ export type {
 } from "./server_state.ts";
 export { type Receipt, SecAggServer, type SecAggServerOptions, type ServerEvent } from "./server.ts";
 export { type CostModel, costModel, type PartyCost } from "./cost_model.ts";
+export type { Extrapolation } from "./extrapolation.ts";
 export {
   type MeasuredCost,
   simulate,

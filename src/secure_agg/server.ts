@@ -17,7 +17,7 @@ import {
   closePhase,
   expectedClients,
   messageOnFile,
-  outboundMessage,
+  outboundMaker,
 } from "./server_transition.ts";
 
 /** Everything that changes a server: replaying the events in order gives the same server again. */
@@ -175,8 +175,16 @@ export class SecAggServer {
 
   /** What this client must be sent in the present phase; undefined if there is nothing for it. */
   outboundFor(clientId: string): Uint8Array | undefined {
-    const message = outboundMessage(this.#state, clientId);
-    return message === undefined ? undefined : encodeMessage(message);
+    return this.outboundMaker(clientId)?.();
+  }
+
+  /**
+   * Makes what {@link SecAggServer.outboundFor} gives now, as often as it is asked and also after the phase: a thousand
+   * rosters need not be in memory at once.
+   */
+  outboundMaker(clientId: string): (() => Uint8Array) | undefined {
+    const make = outboundMaker(this.#state, clientId);
+    return make && (() => encodeMessage(make()));
   }
 
   /**
@@ -208,7 +216,7 @@ export class SecAggServer {
         evidence: onFile?.type === message.type ? [encodeMessage(onFile), bytes.slice()] : [bytes.slice()],
       });
     }
-    if (message.type === "masked_chunk" && this.#isFull(clientId)) return { kind: "busy" };
+    if (message.type === "masked_chunk" && this.uploadRoom(clientId) <= 0) return { kind: "busy" };
     const acceptance = acceptMessage(this.#state, clientId, message, this.#gone);
     if (acceptance.kind === "duplicate") return acceptance;
     this.#record({ kind: "message", clientId, bytes });
@@ -218,16 +226,19 @@ export class SecAggServer {
     return { kind: "accepted" };
   }
 
-  /** True if this client would start one more upload than may be in flight. */
-  #isFull(clientId: string): boolean {
-    if (this.#state.phase !== "masked_input") return false;
+  /**
+   * How many more uploads may begin before one of this client would be answered `busy`; Infinity where it has its place
+   * already, or needs none.
+   */
+  uploadRoom(clientId: string): number {
+    if (this.#state.phase !== "masked_input") return Infinity;
     const { uploads, indexOf, committed } = this.#state;
     const index = indexOf.get(clientId);
     // A committed site's chunks are duplicates and take no place.
-    if (index === undefined || committed.has(index) || uploads.get(index)?.staged) return false;
+    if (index === undefined || committed.has(index) || uploads.get(index)?.staged) return Infinity;
     let staged = 0;
     for (const upload of uploads.values()) if (upload.staged) staged++;
-    return staged >= this.#maxStagedVectors;
+    return this.#maxStagedVectors - staged;
   }
 
   /**

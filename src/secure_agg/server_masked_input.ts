@@ -166,7 +166,7 @@ export function closeMaskedInput(state: ServerCollecting): ServerCertifying | Se
     adverts,
     indexOf,
     shared,
-    shares,
+    commitments: new Map([...shared].map((index) => [index, shares.get(index)!.commitment])),
     survivors,
     accumulator,
     recordRoot: root,

@@ -93,8 +93,12 @@ export interface ServerCollecting extends ServerShared {
   readonly committed: Map<number, CommitVectorMessage>;
 }
 
-/** What the fixed set U2 adds. */
-export interface ServerSummed extends ServerShared {
+/** What the fixed set U2 adds. The shares are with their sites by now: of the share messages, the commitments stay. */
+export interface ServerSummed extends ServerRoster {
+  /** U1. */
+  readonly shared: IndexSet;
+  /** Commitments of U1 to their self-mask seeds, by index. */
+  readonly commitments: ReadonlyMap<number, Uint8Array>;
   /** U2. */
   readonly survivors: IndexSet;
   /** Sum of the masked vectors of U2. */

@@ -140,23 +140,27 @@ export function answeredClients(state: ServerState): readonly string[] {
   }
 }
 
-/** The message to one client in this phase; undefined if there is nothing for it. */
-export function outboundMessage(state: ServerState, clientId: string): ServerMessage | undefined {
+/**
+ * Makes the message to one client in this phase; undefined if there is nothing for it. What is made depends on nothing
+ * that changes while the phase is open or after it, so it may be made at any time and is always the same.
+ */
+export function outboundMaker(state: ServerState, clientId: string): (() => ServerMessage) | undefined {
   if (state.phase === "aborted") {
-    return { type: "abort", code: state.error.code, reason: state.error.reason };
+    const { code, reason } = state.error;
+    return () => ({ type: "abort", code, reason });
   }
   if (state.phase === "advertise_keys" || state.phase === "finished") return undefined;
   const index = state.indexOf.get(clientId);
   if (index === undefined) return undefined;
   switch (state.phase) {
     case "share_keys":
-      return rosterFor(state, index);
+      return () => rosterFor(state, index);
     case "masked_input":
-      return state.shared.has(index) ? sharesFor(state, index) : undefined;
+      return state.shared.has(index) ? () => sharesFor(state, index) : undefined;
     case "sign_survivors":
-      return state.survivors.has(index) ? survivorsMessage(state) : undefined;
+      return state.survivors.has(index) ? () => survivorsMessage(state) : undefined;
     case "unmask":
-      return askedToUnmask(state).has(index) ? unmaskRequestFor(state, index) : undefined;
+      return askedToUnmask(state).has(index) ? () => unmaskRequestFor(state, index) : undefined;
   }
 }
 

@@ -75,7 +75,7 @@ function masksOf(state: ServerUnmasking, dealer: number, kind: ShareKind, secret
  * @throws SecAggError BelowThreshold with too few shares of a secret; ProtocolAbort unrecoverable_secret
  */
 export async function closeUnmask(state: ServerUnmasking): Promise<ServerFinished> {
-  const { context, session, shared, survivors, adverts, shares, accumulator } = state;
+  const { context, session, shared, survivors, adverts, commitments, accumulator } = state;
   const { provider, config, engine } = context;
   const ledger = new BlameLedger();
   const cache = new LagrangeCache();
@@ -86,7 +86,7 @@ export async function closeUnmask(state: ServerUnmasking): Promise<ServerFinishe
       kind === "mask_seed"
         ? equalBytes(
           maskSeedCommitment(provider, session.sid, dealer, secret),
-          shares.get(dealer)!.commitment,
+          commitments.get(dealer)!,
         )
         : equalBytes(provider.x25519PublicKey(secret), adverts[dealer].maskKey);
     const secret = recoverSecret({

@@ -5,11 +5,12 @@ import { type CpuClock, measureUnits, type Meter } from "./_simulated_cost.ts";
 import { meteredProvider } from "./_metered_provider.ts";
 import { enroll, runSimulatedRound, type SimulatedOutcome, type SimulatedSite } from "./_simulated_round.ts";
 import { type CostModel, costModel } from "./cost_model.ts";
+import { extrapolate, type Extrapolation } from "./extrapolation.ts";
 import { graphParams } from "./graph_params.ts";
 import { generateIdentity } from "./identity.ts";
 import { defaultEngine } from "./mask_engine.ts";
 import { nativeProvider } from "./native_provider.ts";
-import { makeRoundConfig, type Profile, type RoundConfig } from "./round_config.ts";
+import { makeRoundConfig, type Profile } from "./round_config.ts";
 
 /** What to simulate. */
 export interface SimulationOptions {
@@ -27,8 +28,10 @@ export interface SimulationOptions {
   readonly byzantine: number;
   /** Picks the sites that drop out: an integer from 0 to below n. Not used for any secret. */
   readonly pick: (n: number) => number;
-  /** CPU seconds of this process so far. */
+  /** CPU seconds of this process so far, all threads. */
   readonly clock: CpuClock;
+  /** Workers that play the sites, at most one for every three sites; by default none, and all happens in this thread. */
+  readonly workers?: number;
   /** Called as the sites of a phase are through with it. */
   readonly progress?: (round: number, phase: string, done: number, total: number) => void;
 }
@@ -97,13 +100,15 @@ export interface SimulatedRoundReport {
   readonly measured: MeasuredCost;
   /** What the cost model says. */
   readonly model: CostModel;
+  /** What a finished round lets expect for a million sites; absent for an aborted one. */
+  readonly million?: Extrapolation;
 }
 
 function refuse(found: string, needed: string): never {
   throw new FedKimError("ConfigError", "This cohort cannot be simulated.", { found, needed });
 }
 
-function checkOptions({ sites, dimension, drop, rounds, byzantine }: SimulationOptions): void {
+function checkOptions({ sites, dimension, drop, rounds, byzantine, workers = 0 }: SimulationOptions): void {
   const within = (name: string, value: number, low: number, high: number): void => {
     if (!Number.isSafeInteger(value) || value < low || value > high) {
       refuse(`${name} = ${value}`, `an integer from ${low} to ${high}`);
@@ -114,6 +119,7 @@ function checkOptions({ sites, dimension, drop, rounds, byzantine }: SimulationO
   within("rounds", rounds, 1, 1_000);
   within("byzantine", byzantine, 0, sites - 1);
   within("drop", drop, 0, sites - byzantine - 1);
+  within("workers", workers, 0, Math.floor(sites / 3));
 }
 
 const spread = (values: readonly number[]): Spread => {
@@ -128,28 +134,16 @@ function measuredCost(outcome: SimulatedOutcome, ids: readonly string[]): Measur
   const { server } = outcome;
   return {
     client: {
-      cpuSeconds: over((meter) => meter.cpuSeconds),
+      cpuSeconds: over((meter) => meter.cpuSeconds + meter.savedSeconds),
       bytes: over((meter) => meter.sent + meter.received),
       memoryBytes: over((meter) => meter.memoryBytes),
     },
     server: {
-      cpuSeconds: server.cpuSeconds,
+      cpuSeconds: server.cpuSeconds + server.savedSeconds,
       bytes: server.sent + server.received,
       memoryBytes: server.memoryBytes,
     },
   };
-}
-
-/** Words of site i: cheap, different for every site, within the bound. */
-function plainVector(config: RoundConfig, site: number): Uint32Array {
-  const { dimension, coordinateBound } = config;
-  const words = new Uint32Array(dimension);
-  let x = Math.imul(site + 1, 0x9e3779b1);
-  for (let k = 0; k < dimension; k++) {
-    x = (Math.imul(x, 1664525) + 1013904223) | 0;
-    words[k] = (x >>> 12) - 0x80000; // 20 bits around zero; the bound is 2^19
-  }
-  return coordinateBound >= 0x80000 ? words : words.map((word) => (word | 0) % coordinateBound);
 }
 
 /** Which of the sites disappear: `drop` different ones among the honest. */
@@ -164,6 +158,18 @@ function pickDrops(
     [honest[k], honest[other]] = [honest[other], honest[k]];
   }
   return new Set(honest.slice(0, drop));
+}
+
+/** Size of the cohort that every finished round is extrapolated to. */
+const MILLION = 1_000_000;
+
+/** The median client and the server. */
+function medians({ client, server }: MeasuredCost): CostModel {
+  const { cpuSeconds, bytes, memoryBytes } = client;
+  return {
+    client: { cpuSeconds: cpuSeconds.median, bytes: bytes.median, memoryBytes: memoryBytes.median },
+    server,
+  };
 }
 
 const asRecord = (map: ReadonlyMap<string, number>): Readonly<Record<string, number>> =>
@@ -210,10 +216,10 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Simu
       config,
       enrolled,
       sites,
-      vector: (site) => plainVector(config, site),
       metered: meteredProvider(nativeProvider),
       units,
       clock,
+      workers: options.workers ?? 0,
       engine,
       random: cryptoRandomBytes,
       progress: (phase, done) => options.progress?.(round, phase, done, n),
@@ -233,6 +239,9 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Simu
       });
     }
     const degree = params.graph.kind === "ring" ? params.graph.degree : n - 1;
+    const measured = measuredCost(outcome, sites.map(({ identity }) => identity.id));
+    const model = costModel(config, { n, degree, lateDrops: drops.size });
+    const figures = { config, measured: medians(measured), model, dropped: drops.size / n };
     yield {
       round,
       outcome: error === undefined ? "finished" : "aborted",
@@ -247,8 +256,9 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Simu
       refused: asRecord(outcome.refused),
       gaveUp: asRecord(outcome.gaveUp),
       phases: asRecord(outcome.phases),
-      measured: measuredCost(outcome, sites.map(({ identity }) => identity.id)),
-      model: costModel(config, { n, degree, lateDrops: drops.size }),
+      measured,
+      model,
+      ...(error === undefined ? { million: extrapolate(MILLION, figures) } : {}),
     };
   }
 }

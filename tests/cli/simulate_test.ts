@@ -26,7 +26,10 @@ Deno.test("fedkim simulate --json gives one document with exact sums, costs of e
   assert.equal(document.exact, true);
   assert.equal(document.finished, 2);
   assert.match(document.note, /computed once and charged to both/);
-  for (const { measured, model, survivors, outcome, phases } of document.results) {
+  for (const { measured, model, million, survivors, outcome, phases } of document.results) {
+    assert.deepEqual([million.sites, million.degree], [1_000_000, 264]);
+    // Every site reads one hash per site, whatever else it does.
+    assert.ok(million.client.bytes > 32e6 && million.server.bytes > 1e6 * 32e6);
     assert.equal(outcome, "finished");
     assert.equal(survivors, 10);
     assert.deepEqual(Object.keys(phases), [
@@ -88,10 +91,26 @@ Deno.test("every profile gives the exact sum, on the full graph and on the ring"
   assert.deepEqual([ring.outcome, ring.survivors, ring.exact], ["finished", 257, true]);
 });
 
+Deno.test("sites played in Workers give the same sum as in one thread, lies and dropouts included", async () => {
+  const options = { sites: 30, byzantine: 2, drop: 2 };
+  const outcomes = async (workers: number) => {
+    const found = await reports({ ...options, workers, clock: () => performance.now() / 1000 });
+    return found.map(({ outcome, code, survivors, exact, blamed, refused, gaveUp, measured }) => {
+      assert.ok(measured.server.cpuSeconds > 0 && measured.client.cpuSeconds.median > 0);
+      const { bytes, memoryBytes } = measured.client;
+      return { outcome, code, survivors, exact, blamed, refused, gaveUp, bytes, memoryBytes };
+    });
+  };
+  const alone = await outcomes(0);
+  assert.equal(alone[0].exact, true);
+  assert.deepEqual(await outcomes(2), alone);
+  await assert.rejects(reports({ sites: 8, workers: 3 }), /workers = 3.*an integer from 0 to 2/);
+});
+
 Deno.test("costModel() gives the table of the design: client CPU, upload and expansions grow as stated", () => {
   const config = { dimension: 1_000_000, wireForm: "packed20" } as const;
   const { client, server } = costModel(config, { n: 1000, degree: 96, lateDrops: 100 });
   assert.ok(Math.abs(client.cpuSeconds - 0.22) < 0.01, `${client.cpuSeconds}`);
-  assert.ok(Math.abs(client.bytes - 2.5e6) < 0.05e6);
+  assert.ok(Math.abs(client.bytes - 2.57e6) < 0.02e6);
   assert.ok(Math.abs(server.cpuSeconds - (19 + 1.9 + 0.8)) < 1.5, `${server.cpuSeconds}`);
 });

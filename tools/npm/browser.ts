@@ -6,6 +6,7 @@ import { npmImports, PARTS } from "./stage.ts";
 /** The modules that are started as Workers: their source and the name that the parts look for beside themselves. */
 export const WORKERS = {
   "src/secure_agg/mask_worker.ts": "mask_worker",
+  "src/secure_agg/_simulated_worker.ts": "_simulated_worker",
   "src/dp/plan/_update_worker.ts": "_update_worker",
 } as const;
 
