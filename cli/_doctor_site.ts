@@ -23,12 +23,14 @@ export async function siteChecks({ state, data, clientKey }: ClientConfig): Prom
       const policy = await readPolicy(path("policy"), identity);
       return `${identity.id}: epsilon at most ${policy.maxEpsilon} at delta ${policy.delta}, at least ${policy.minimumSites} sites`;
     }),
-    await check("private keys", "run: chmod 600 on the file", async () => {
+    await check("private keys", "run: chmod 600 on the file, chmod 700 on the state folder", async () => {
       const files = [path("identity"), ...(clientKey === undefined ? [] : [clientKey])];
       for (const file of files) {
         const { mode } = await Deno.stat(file);
         if (mode !== null && (mode & 0o077) !== 0) throw new Error(`others can read ${file}`);
       }
+      const { mode } = await Deno.stat(state);
+      if (mode !== null && (mode & 0o077) !== 0) throw new Error(`others can enter ${state}`);
       return "readable by their owner only";
     }),
     await check("ledger", "restore the newest backup of the state folder as a whole", async () => {

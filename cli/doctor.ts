@@ -3,6 +3,7 @@ import { FedKimError } from "../src/formats/errors.ts";
 import { EMBEDDED_MODEL_FOLDER, inspectCheckpoint } from "../src/foundation/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import { type Check, check } from "./_doctor_check.ts";
+import { memoryOnDiskChecks } from "./_doctor_host.ts";
 import { networkChecks } from "./_doctor_network.ts";
 import { siteChecks } from "./_doctor_site.ts";
 import type { Options } from "./args.ts";
@@ -57,7 +58,7 @@ async function configuredChecks(file: string): Promise<Check[]> {
   );
   if (!read.ok) return [read];
   const config = await readClientConfig(file);
-  return [read, ...await siteChecks(config), ...await networkChecks(config)];
+  return [read, ...await siteChecks(config), ...await memoryOnDiskChecks(), ...await networkChecks(config)];
 }
 
 function sentence({ name, ok, detail }: Check): string {

@@ -204,7 +204,7 @@ const dataset: z.ZodType<DatasetManifest> = z.object({
 }).superRefine((value, context) => {
   value.tasks.forEach((item, index) => {
     for (const wanted of item.modalities) {
-      if (!(wanted in value.modalities)) {
+      if (!Object.hasOwn(value.modalities, wanted)) {
         context.addIssue({
           code: "custom",
           path: ["tasks", index, "modalities"],

@@ -1,6 +1,7 @@
 import { gguf } from "@huggingface/gguf";
 import { FedKimError } from "./errors.ts";
 import { readRange } from "./_file_range.ts";
+import { checkGgufBounds } from "./_gguf_bounds.ts";
 import { dequantise, GGML_LAYOUTS, type GgmlType } from "./_ggml_blocks.ts";
 
 export type { GgmlType };
@@ -42,7 +43,7 @@ export interface GgufFile {
  */
 export async function openGguf(path: string): Promise<GgufFile> {
   const size = await fileSize(path);
-  const { metadata, tensorInfos, tensorDataOffset, littleEndian } = await parseHeader(path);
+  const { metadata, tensorInfos, tensorDataOffset, littleEndian } = await parseHeader(path, size);
   if (!littleEndian) throw malformed(path, "big-endian numbers", "a little-endian file");
   const start = Number(tensorDataOffset);
   if (start > size && tensorInfos.length > 0) {
@@ -86,8 +87,14 @@ async function fileSize(path: string): Promise<number> {
   throw malformed(path, "a folder", "a GGUF file");
 }
 
-async function parseHeader(path: string): Promise<ParsedHeader> {
+/** A header, its vocabulary included, is not longer. */
+const LONGEST_HEADER = 64 * 2 ** 20;
+
+async function parseHeader(path: string, size: number): Promise<ParsedHeader> {
   try {
+    const start = await readRange(path, 0, Math.min(size, LONGEST_HEADER), (found) => new RangeError(found));
+    // Another magic number or byte order is the parser's own refusal.
+    if (start.length > 8 && start[0] === 0x47 && start[7] === 0) checkGgufBounds(start);
     return await gguf(path, { allowLocalFile: true });
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause);

@@ -70,7 +70,10 @@ export function parseNpyHeader(start: Uint8Array, fileBytes: number, file: strin
 function parseDtype(header: string, file: string): NpyDtype {
   const descr = /'descr':\s*'([^']{1,16})'/.exec(header)?.[1];
   const code = descr?.replace(/^[<|=]/, "");
-  if (code === undefined || !(code in BYTES) || (descr?.startsWith("|") && BYTES[code as NpyDtype] > 1)) {
+  if (
+    code === undefined || !Object.hasOwn(BYTES, code) ||
+    (descr?.startsWith("|") && BYTES[code as NpyDtype] > 1)
+  ) {
     throw bad(file, `element type ${descr ?? "missing"}`);
   }
   if (!/'fortran_order':\s*False/.test(header)) throw bad(file, "Fortran order");

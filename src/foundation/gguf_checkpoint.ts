@@ -62,6 +62,15 @@ async function readConfig(file: GgufFile): Promise<DecoderConfig> {
       `${heads} heads of width ${headDim}, ${kvHeads} key/value heads, ${rotary} rotary dimensions`;
     throw unsupported(file.path, found, "an even width rotated as a whole, and a divisor of the heads");
   }
+  // A layer has several tensors: without this a few bytes could ask for names of thousands of millions of layers.
+  const layers = count("block_count");
+  if (layers > file.tensors.size) {
+    throw unsupported(
+      file.path,
+      `${layers} layers and ${file.tensors.size} tensors`,
+      "the tensors of every layer",
+    );
+  }
   const bias = (name: LinearName): boolean => file.tensors.has(`blk.0.${LINEAR[name]}.bias`);
   const start = metadata.startsWithBos() ? metadata.optionalNumber("tokenizer.ggml.bos_token_id") : undefined;
   const end = metadata.optionalNumber("tokenizer.ggml.eos_token_id");
@@ -70,7 +79,7 @@ async function readConfig(file: GgufFile): Promise<DecoderConfig> {
     vocabSize: tensor(file, "token_embd.weight").shape[0],
     hiddenSize,
     intermediateSize: count("feed_forward_length"),
-    layers: count("block_count"),
+    layers,
     heads,
     kvHeads,
     headDim,

@@ -34,6 +34,7 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   const { definition, settings } = await tokenizerFiles(folder);
   let tokenizer: Tokenizer;
   try {
+    refuseWildIds(definition);
     tokenizer = new Tokenizer(definition, settings);
   } catch (cause) {
     throw new FedKimError("FormatError", `The tokenizer of ${folder} is malformed.`, {
@@ -43,6 +44,32 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
     });
   }
   return wrapTokenizer(tokenizer, settings);
+}
+
+/** Ids may have gaps, but so few tokens cannot need larger ones: the library makes a list as long as the largest id. */
+const SPARSEST = 16;
+
+/**
+ * Refuses ids that are no indices, or so large that a small file would take all memory and hours.
+ * @throws RangeError which says what was found
+ */
+function refuseWildIds(definition: Readonly<Record<string, unknown>>): void {
+  const { model, added_tokens: added } = definition as {
+    model?: { vocab?: unknown } | null;
+    added_tokens?: unknown;
+  };
+  const vocab = model?.vocab;
+  const listed: unknown[] = Array.isArray(added) ? added.map((token) => token?.id) : [];
+  const own: unknown[] = typeof vocab !== "object" || vocab === null || Array.isArray(vocab)
+    ? []
+    : Object.values(vocab);
+  const entries = listed.length + (Array.isArray(vocab) ? vocab.length : own.length);
+  const bound = 1024 + SPARSEST * entries;
+  for (const id of [...own, ...listed]) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= bound) {
+      throw new RangeError(`a token with an id that is no number from 0 to ${bound - 1}`);
+    }
+  }
 }
 
 /**

@@ -56,9 +56,33 @@ function replay(content: ChainContent): { balance: Balance; open: LedgerRecord &
   if (open?.type !== "open" || open.format !== "fedkim-ledger/1") {
     throw notALedger();
   }
-  const balance = new Balance(open.budgets);
-  for (const record of content.records) balance.apply(record);
-  return { balance, open };
+  try {
+    checkRecords(content.records);
+    const balance = new Balance(open.budgets);
+    for (const record of content.records) balance.apply(record);
+    return { balance, open };
+  } catch (error) {
+    if (error instanceof FedKimError) throw error;
+    // The chain is whole, so this is no damage of the disk: another program has written it.
+    throw ledgerError(
+      "damaged",
+      "The privacy ledger holds a record that this version cannot read.",
+      error instanceof Error ? error.message : String(error),
+      "restore the file from a copy whose head is the one the aggregator countersigned",
+    );
+  }
+}
+
+/** What reports print has to be there with its type: a chain of right hashes may hold anything. @throws TypeError */
+function checkRecords(records: readonly LedgerRecord[]): void {
+  for (const record of records) {
+    const fine = typeof record.at === "string" && !Number.isNaN(Date.parse(record.at)) &&
+      (record.type !== "open" || (typeof record.site === "string" && record.budgets.every(isBudget))) &&
+      (record.type !== "budget" || record.changes.every(({ to }) => isBudget(to))) &&
+      (record.type !== "commit" || typeof record.planHash === "string") &&
+      (record.type !== "charge" || Number.isSafeInteger(record.round));
+    if (!fine) throw new TypeError(`record ${record.sequence} of type ${record.type}`);
+  }
 }
 
 function notALedger(): FedKimError {
@@ -159,7 +183,7 @@ export async function readLedger(path: string): Promise<LedgerStatus> {
 
 async function openFile(path: string): Promise<Deno.FsFile> {
   try {
-    return await Deno.open(path, { read: true, write: true, append: true, create: true });
+    return await Deno.open(path, { read: true, write: true, append: true, create: true, mode: 0o600 });
   } catch (cause) {
     throw ledgerError(
       "unreadable",

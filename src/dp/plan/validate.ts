@@ -113,8 +113,15 @@ export function completeRequest(request: DpPlanRequest): Required<DpPlanRequest>
   needReal("delta", request.delta, 1e-13, 0.1);
   needReal("floatSlack", request.floatSlack ?? 1e-3, 0, 0.1);
   const profile = request.profile ?? { type: "strict" };
-  if (target !== undefined && "epsilon" in target) needReal("target.epsilon", target.epsilon, 1e-3, 1e4);
-  else needReal("target.noiseMultiplier", target?.noiseMultiplier, 0.05, 1e5);
+  need(
+    typeof target === "object" && target !== null,
+    "invalid_field",
+    "no target",
+    "an epsilon or a noise multiplier",
+    "state one of them",
+  );
+  if ("epsilon" in target) needReal("target.epsilon", target.epsilon, 1e-3, 1e4);
+  else needReal("target.noiseMultiplier", target.noiseMultiplier, 0.05, 1e5);
   return {
     populations: list.map((p) => ({
       name: p.name,
