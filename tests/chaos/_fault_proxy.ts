@@ -1,6 +1,8 @@
 /** A request on its way to the aggregator. */
 export interface Seen {
   readonly path: string;
+  /** What follows the path, with its question mark. */
+  readonly query: string;
   readonly site: string;
   readonly body: Uint8Array;
 }
@@ -52,6 +54,16 @@ export interface FaultProxyOptions {
   readonly onSeen: (seen: Seen) => void | Promise<void>;
   /** Chooses the fault of a request. */
   readonly choose: (seen: Seen) => Fault;
+  /** Waits while the network passes nothing on; asked before a request is, and before its answer. */
+  readonly hold?: (seen: Seen) => Promise<void>;
+}
+
+/** A request that is being served. */
+interface Serving {
+  readonly site: string;
+  readonly client: Deno.Conn;
+  /** True where the aggregator shall not learn that the other end is gone. */
+  abandoned: boolean;
 }
 
 /** A TCP proxy that breaks requests. It reads HTTP/1.1 as far as it must, to know where a request ends. */
@@ -63,6 +75,7 @@ export class FaultProxy {
   readonly #listener: Deno.TcpListener;
   readonly #open = new Set<Deno.Conn>();
   readonly #working = new Set<Promise<void>>();
+  readonly #serving = new Set<Serving>();
   #overtaken: () => void = () => {};
 
   /** Listens on a free port. */
@@ -84,6 +97,18 @@ export class FaultProxy {
     await Promise.all(this.#working);
   }
 
+  /**
+   * Breaks every connection of a site.
+   * @param ends both of them, or the site's alone: the aggregator goes on as if somebody listened
+   */
+  sever(site: string, ends: "both" | "site"): void {
+    for (const serving of this.#serving) {
+      if (serving.site !== site) continue;
+      serving.abandoned = ends === "site";
+      this.#end(serving.client);
+    }
+  }
+
   async #accept(): Promise<void> {
     try {
       for await (const client of this.#listener) {
@@ -102,8 +127,19 @@ export class FaultProxy {
   async #serve(client: Deno.Conn): Promise<void> {
     const request = await readRequest(client);
     if (request === undefined) return;
-    const { seen, bytes } = request;
+    const serving = { site: request.seen.site, client, abandoned: false };
+    this.#serving.add(serving);
+    try {
+      await this.#pass(request, serving);
+    } finally {
+      this.#serving.delete(serving);
+    }
+  }
+
+  async #pass({ seen, bytes }: Request, serving: Serving): Promise<void> {
+    const { client } = serving;
     await this.options.onSeen(seen);
+    await this.options.hold?.(seen);
     const fault = this.options.choose(seen);
     const target = this.options.target();
     if (target === undefined) return await writeAll(client, UNAVAILABLE);
@@ -118,21 +154,20 @@ export class FaultProxy {
       if (fault === "truncated_request") this.#end(server);
       return;
     }
-    const answer = await this.#ask(target, bytes, client);
+    const answer = await this.#ask(target, bytes, serving);
     this.statuses.push(statusOf(answer));
-    if (fault === "duplicate") this.replays.push(statusOf(await this.#ask(target, bytes, client)));
+    if (fault === "duplicate") this.replays.push(statusOf(await this.#ask(target, bytes, serving)));
+    await this.options.hold?.(seen);
     if (fault === "lost_answer") return;
     await writeAll(client, fault === "truncated_answer" ? answer.subarray(0, answer.length >> 1) : answer);
   }
 
   /** A whole answer; the request says that the connection ends after it. */
-  async #ask(target: string, request: Uint8Array, client: Deno.Conn): Promise<Uint8Array> {
+  async #ask(target: string, request: Uint8Array, serving: Serving): Promise<Uint8Array> {
     const server = await this.#connect(target);
     // Whoever waits for a letter and goes away takes its request along.
-    const gone = client.read(new Uint8Array(1)).then(
-      (n) => n === null && this.#end(server),
-      () => this.#end(server),
-    );
+    const leave = () => serving.abandoned || this.#end(server);
+    const gone = serving.client.read(new Uint8Array(1)).then((n) => n === null && leave(), leave);
     void gone;
     try {
       await writeAll(server, request);
@@ -169,10 +204,14 @@ export class FaultProxy {
   }
 }
 
+/** A request as it was read. */
+interface Request {
+  readonly seen: Seen;
+  readonly bytes: Uint8Array;
+}
+
 /** One request, which asks for the connection to end after its answer; undefined where the client went away. */
-async function readRequest(
-  client: Deno.Conn,
-): Promise<{ readonly seen: Seen; readonly bytes: Uint8Array } | undefined> {
+async function readRequest(client: Deno.Conn): Promise<Request | undefined> {
   let bytes = new Uint8Array();
   let bodyAt = -1;
   let length = 0;
@@ -194,8 +233,9 @@ async function readRequest(
   const closing = new TextEncoder().encode(
     `${head.replace(/\r\nconnection:[^\r]*/i, "")}\r\nconnection: close\r\n\r\n`,
   );
+  const { pathname: path, search: query } = new URL(target, "http://proxy");
   return {
-    seen: { path: new URL(target, "http://proxy").pathname, site, body },
+    seen: { path, query, site, body },
     bytes: concatenated(closing, body),
   };
 }

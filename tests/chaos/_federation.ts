@@ -9,9 +9,13 @@ import {
   writePolicy,
 } from "../../src/federation/mod.ts";
 import { synthesizeFederation } from "../../src/local/synthesize/mod.ts";
+import { ERROR_EXIT_STATUS } from "../../src/formats/errors.ts";
 import { openPolicy } from "../federation/_plan.ts";
 import { type Fault, FaultProxy, type Seen } from "./_fault_proxy.ts";
-import { Kept } from "./_kept.ts";
+import { type End, Kept } from "./_kept.ts";
+import type { Party } from "./_party.ts";
+import { patiently } from "./_patiently.ts";
+import { Resident } from "./_resident.ts";
 
 export const SITES = ["site-midwest", "site-south", "site-west", "site-northeast"] as const;
 
@@ -33,10 +37,17 @@ export interface ChaosOptions {
   readonly store?: string | undefined;
   /** Names of the aggregators, more than one only with `store`. */
   readonly aggregators: readonly string[];
-  /** Sites that get a process of their own. */
+  /** Sites that get a process of their own; the others live in this one. */
   readonly alone?: readonly string[];
   /** Where processes kill themselves, one place for each of their starts; see `_kill_preload.ts`. */
   readonly kills: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How a plan ended. */
+export interface PlanEnd {
+  readonly planHash: string;
+  /** True where it came to its last step. */
+  readonly finished: boolean;
 }
 
 /** Writes the data of small federations, to be shared by many of them. */
@@ -53,6 +64,9 @@ export async function prepareData(dir: string): Promise<string> {
   return dir;
 }
 
+/** A promise that costs little to account for: the accounting of a small epsilon has a short grid. */
+const PROMISE = { epsilon: 0.5, delta: 1e-7, neighboring: "add_or_remove_one" } as const;
+
 /**
  * A small federation of real processes under a supervisor: whatever dies by SIGKILL is started again, as systemd or
  * Kubernetes would. All requests pass a proxy that keeps them.
@@ -61,16 +75,22 @@ export class ChaosFederation {
   readonly seen: Seen[] = [];
   readonly notebook: string;
   readonly aggregators: Map<string, Kept> = new Map();
-  /** Processes of sites by name, `sites` for those that share one. */
-  readonly sites: Map<string, Kept> = new Map();
+  /** Sites with a process of their own by name, and `sites` for those that live in this one. */
+  readonly sites: Map<string, Party> = new Map();
   /** Called at each request, before it is passed on. */
   onSeen: (seen: Seen) => void | Promise<void> = () => {};
   /** Chooses what the network does to a request. */
   fault: (seen: Seen) => Fault = () => "none";
   /** Between sites and aggregators. */
   readonly proxy: FaultProxy;
+  /** Holds up a request, and then its answer, while the network passes nothing on. */
+  hold: (seen: Seen) => Promise<void> = () => Promise.resolve();
+  /** Receives each line that a party writes. */
+  onLine: (name: string, line: string) => void = () => {};
   /** Called after a process has died by SIGKILL, before it is started again. */
   onKilled: (name: string) => Promise<void> = () => Promise.resolve();
+  /** Whether a party is started again after a life of it has ended. */
+  again: (name: string, end: End) => Promise<boolean> = (name, end) => this.#againUntilOver(name, end);
   readonly #targets = new Map<string, string>();
   #turn = 0;
 
@@ -84,6 +104,7 @@ export class ChaosFederation {
         await this.onSeen(seen);
       },
       choose: (seen) => this.fault(seen),
+      hold: (seen) => this.hold(seen),
     });
   }
 
@@ -100,8 +121,8 @@ export class ChaosFederation {
       sites: SITES,
       data: { public: `${data}/public` },
       model: { dEnc: 8, hidden: 8 },
-      privacy: { epsilon: 8, delta: 1e-5, neighboring: "add_or_remove_one" },
-      rounds: { steps, phaseDeadlineMs, joinDeadlineMs: 900_000, minimumSites: 3 },
+      privacy: PROMISE,
+      rounds: { steps, phaseDeadlineMs, joinDeadlineMs: 3_600_000, minimumSites: 3 },
       injection: { epochs: 1 },
       backend: "wasm",
       ...(store === undefined ? {} : { store }),
@@ -115,20 +136,28 @@ export class ChaosFederation {
     return federation;
   }
 
-  /** Starts the sites: one that is to be killed in a process of its own, the others together. */
+  /** Starts the sites. */
   start(): void {
-    const alone = SITES.filter((site) => this.options.alone?.includes(site));
-    const together = SITES.filter((site) => !alone.includes(site));
-    for (const group of [...alone.map((site) => [site]), together]) {
-      const files = group.map((site) => `${this.options.dir}/sites/${site}/client.json`);
-      const name = group.length === 1 ? group[0] : "sites";
-      this.sites.set(name, this.#keep(name, ["tests/chaos/_site_process.ts", this.notebook, ...files]));
+    const { dir, alone = [] } = this.options;
+    const config = (site: string) => `${dir}/sites/${site}/client.json`;
+    for (const site of alone) {
+      this.sites.set(site, this.#keep(site, ["tests/chaos/_site_process.ts", this.notebook, config(site)]));
     }
+    const resident = SITES.filter((site) => !alone.includes(site)).map(config);
+    if (resident.length === 0) return;
+    this.sites.set("sites", new Resident(this.notebook, resident, (line) => this.onLine("sites", line)));
   }
 
-  /** A process by its name. */
-  process(name: string): Kept {
-    return (this.aggregators.get(name) ?? this.sites.get(name))!;
+  /** Everybody by name. */
+  get parties(): ReadonlyMap<string, Party> {
+    return new Map([...this.aggregators, ...this.sites]);
+  }
+
+  /** Ends the present life of a process as a power cut would. */
+  async kill(name: string): Promise<void> {
+    const party = this.parties.get(name);
+    if (!(party instanceof Kept)) throw new Error(`${name} has no process of its own`);
+    await party.kill();
   }
 
   /** Opens the aggregator's store. */
@@ -138,49 +167,54 @@ export class ChaosFederation {
 
   /** Ends whatever still runs. */
   async close(): Promise<void> {
-    for (const kept of [...this.aggregators.values(), ...this.sites.values()]) await kept.close();
+    await Promise.all([...this.parties.values()].map((party) => party.close()));
     await this.proxy.close();
+  }
+
+  /** How the newest plan that has a result ended; whoever is started after that begins a new one. */
+  async over(): Promise<PlanEnd | undefined> {
+    for (;;) {
+      const store = await this.store().catch(() => undefined);
+      try {
+        const bytes = await store?.get("run", "test");
+        if (store !== undefined) return bytes && endOf(JSON.parse(new TextDecoder().decode(bytes)));
+      } catch {
+        // as below
+      } finally {
+        await store?.close();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100)); // the database is on its way up again
+    }
   }
 
   #keep(name: string, args: readonly string[]): Kept {
     return new Kept({
-      name,
       args,
       kills: this.options.kills[name] ?? [],
       onLine: (line) => {
         const match = /"event":"listening","url":"([^"]+)"/.exec(line);
         if (match !== null) this.#targets.set(name, match[1]);
+        this.onLine(name, line);
       },
-      onKilled: async () => {
+      again: async (end) => {
         this.#targets.delete(name);
-        await this.onKilled(name);
-        return !this.aggregators.has(name) || !(await this.#over());
+        return await this.again(name, end);
       },
     });
   }
 
-  /** True once the run has a result: whoever is started after that would begin a new one. */
-  async #over(): Promise<boolean> {
-    for (;;) {
-      const store = await this.store().catch(() => undefined);
-      if (store === undefined) continue; // the database is on its way up again
-      try {
-        const bytes = await store.get("run", "test");
-        const state = bytes && JSON.parse(new TextDecoder().decode(bytes)).state;
-        return state === "finished" || state === "failed";
-      } catch {
-        // as above
-      } finally {
-        await store.close();
-      }
-    }
+  /** After a kill, or where the database does not answer; an aggregator only until the run has a result. */
+  async #againUntilOver(name: string, end: End): Promise<boolean> {
+    if (!end.killed && end.code !== ERROR_EXIT_STATUS.StoreError) return false;
+    await this.onKilled(name);
+    return !this.aggregators.has(name) || await this.over() === undefined;
   }
 
   /** Enrolls without the service: the book of a store that no aggregator uses yet. */
   async #enroll(site: string): Promise<void> {
     const { dir, data, store } = this.options;
     const state = `${dir}/sites/${site}`;
-    const book = await EnrollmentBook.open(`${dir}/aggregator`, store);
+    const book = await patiently(() => EnrollmentBook.open(`${dir}/aggregator`, store));
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
       const { site, secret, publicKey, signature } = await request.json();
       await book.enroll(site, secret, publicKey, signature);
@@ -196,7 +230,13 @@ export class ChaosFederation {
     );
     const identity = await readIdentity(`${state}/${SITE_FILES.identity}`);
     await writePolicy(`${state}/${SITE_FILES.policy}`, openPolicy(site), identity);
-    const config = { data: `${data}/${site}`, state, reconnectSeconds: 900, backend: "cpu" };
+    const config = { data: `${data}/${site}`, state, reconnectSeconds: 3600, backend: "cpu" };
     await Deno.writeTextFile(`${state}/client.json`, JSON.stringify(config));
   }
+}
+
+function endOf({ planHash, state }: { planHash: string; state: string }): PlanEnd | undefined {
+  return state === "finished" || state === "failed"
+    ? { planHash, finished: state === "finished" }
+    : undefined;
 }

@@ -1,29 +1,31 @@
 import { root } from "../_fedkim.ts";
-import { ERROR_EXIT_STATUS } from "../../src/formats/errors.ts";
+import type { Party } from "./_party.ts";
+
+/** Characters of a log that are kept: a process that lives for hours writes more than anybody reads. */
+const LOG_LENGTH = 200_000;
+
+/** How a life of a process ended. */
+export type End = { readonly killed: true } | { readonly killed: false; readonly code: number };
 
 /** How a process is kept alive. */
 export interface KeptOptions {
-  /** Its name, for messages. */
-  readonly name: string;
   /** Module and arguments. */
   readonly args: readonly string[];
   /** Where it kills itself: one entry for each start, none after the last. */
   readonly kills: readonly string[];
   /** Receives each line of its stderr. */
   readonly onLine: (line: string) => void;
-  /** Called after such a death; false where it shall not be started again. */
-  readonly onKilled: () => Promise<boolean>;
+  /** Called after each of its lives; true where it shall be started again. */
+  readonly again: (end: End) => Promise<boolean>;
 }
 
-/** A process that is started again whenever it dies by SIGKILL, or ends because its database does not answer. */
-export class Kept {
-  /** What all of its lives wrote to stderr. */
+/** A process under a supervisor that starts it again as often as it is told to. */
+export class Kept implements Party {
   log = "";
-  /** Times that it died by SIGKILL. */
   deaths = 0;
-  /** Exit status of its last life; undefined where it was not started again after SIGKILL. */
   readonly ended: Promise<number | undefined>;
   #child: Deno.ChildProcess | undefined;
+  #gone: Promise<unknown> = Promise.resolve();
   #closing = false;
 
   /** Starts it. */
@@ -31,31 +33,34 @@ export class Kept {
     this.ended = this.#live();
   }
 
-  /** Ends its present life as a power cut would. */
-  kill(): void {
+  /** Ends its present life as a power cut would, and waits until it is gone. */
+  async kill(): Promise<void> {
     try {
       this.#child?.kill("SIGKILL");
     } catch {
       // It has ended already.
     }
+    await this.#gone;
   }
 
   /** Ends it for good. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.kill();
+    await this.kill();
     await this.ended;
   }
 
   async #live(): Promise<number | undefined> {
     for (let life = 0;; life++) {
-      const status = await this.#once(this.options.kills[life]);
+      const { signal, code } = await this.#once(this.options.kills[life]);
       if (this.#closing) return undefined;
-      if (status.signal === "SIGKILL") {
+      const killed = signal === "SIGKILL";
+      if (killed) {
         this.deaths++;
         this.log += "[killed]\n";
-      } else if (status.code !== ERROR_EXIT_STATUS.StoreError) return status.code;
-      if (!(await this.options.onKilled()) || this.#closing) return undefined;
+      }
+      const again = await this.options.again(killed ? { killed } : { killed, code });
+      if (!again || this.#closing) return killed ? undefined : code;
     }
   }
 
@@ -70,9 +75,10 @@ export class Kept {
       env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", FEDKIM_CHAOS: kill ?? "" },
     }).spawn();
     this.#child = child;
+    this.#gone = child.status;
     let rest = "";
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.log += text;
+      this.log = (this.log + text).slice(-LOG_LENGTH);
       const lines = (rest + text).split("\n");
       rest = lines.pop()!;
       lines.forEach(this.options.onLine);

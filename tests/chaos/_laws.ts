@@ -6,6 +6,7 @@ import { sha256Hex } from "../../src/formats/canonical_json.ts";
 import { decodeMessage } from "../../src/secure_agg/mod.ts";
 import type { Seen } from "./_fault_proxy.ts";
 import { type ChaosFederation, SITES } from "./_federation.ts";
+import { patiently } from "./_patiently.ts";
 
 /** How a run ended, in numbers. */
 export interface Outcome {
@@ -17,7 +18,8 @@ export interface Outcome {
   readonly deaths: number;
 }
 
-interface Metric {
+/** A line of the metrics. */
+export interface Metric {
   readonly kind: string;
   readonly round: number;
   readonly sites: number;
@@ -42,14 +44,13 @@ export async function assertLaws(federation: ChaosFederation, everySite: boolean
   for (const site of SITES) await assertCharged(federation, site);
   assertOneShareKind(federation.seen);
   await assertWholeCheckpoints(federation);
-  const store = await federation.store();
+  const store = await patiently(() => federation.store());
   try {
     assert.ok(await new AuditLog(store).verify() !== undefined, "the audit log's chain holds");
   } finally {
     await store.close();
   }
-  const deaths = [...federation.aggregators.values(), ...federation.sites.values()]
-    .reduce((sum, kept) => sum + kept.deaths, 0);
+  const deaths = [...federation.parties.values()].reduce((sum, party) => sum + party.deaths, 0);
   return { summed: sums.length, aborted: over.length - sums.length, deaths };
 }
 
@@ -60,8 +61,8 @@ async function metricsOf({ options: { dir } }: ChaosFederation): Promise<Metric[
 }
 
 /** The sum is that of what some sites gave to masking, as many as the run says. */
-async function assertExactSum(
-  federation: ChaosFederation,
+export async function assertExactSum(
+  federation: Pick<ChaosFederation, "notebook">,
   metric: Metric,
   everySite: boolean,
 ): Promise<void> {
@@ -79,7 +80,7 @@ async function assertExactSum(
 
 /** The vector that a site gave to masking in a step, if it got that far. */
 async function plainVector(
-  federation: ChaosFederation,
+  federation: Pick<ChaosFederation, "notebook">,
   site: string,
   round: number,
 ): Promise<Uint32Array | undefined> {
@@ -146,7 +147,9 @@ export function assertOneShareKind(seen: readonly Seen[]): void {
 }
 
 /** Whatever checkpoints there are can be read. */
-export async function assertWholeCheckpoints({ options: { dir } }: ChaosFederation): Promise<void> {
+export async function assertWholeCheckpoints(
+  { options: { dir } }: Pick<ChaosFederation, "options">,
+): Promise<void> {
   for (const name of ["weights", "best", "base"] as const) {
     const file = `${dir}/run/${RUN_FILES[name]}`;
     if (await Deno.stat(file).then(() => true, () => false)) await readWeights(file);

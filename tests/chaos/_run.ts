@@ -1,13 +1,12 @@
 import pg from "pg";
 import type { Cluster } from "../_postgres.ts";
 import { ChaosFederation } from "./_federation.ts";
+import { Standstill } from "./_standstill.ts";
 import { assertLaws, assertWholeCheckpoints, type Outcome } from "./_laws.ts";
 import { POSTGRES, type Scenario } from "./_scenarios.ts";
 
 /** Aggregation steps of a run. */
 const STEPS = 2;
-/** A run that takes longer hangs, milliseconds. */
-const LONGEST_MS = 900_000;
 
 /** Where runs take place. */
 export interface Place {
@@ -33,15 +32,13 @@ export async function runScenario(scenario: Scenario, { dir, data, cluster }: Pl
     alone,
     kills,
   });
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const standstill = new Standstill();
+  federation.onLine = () => standstill.moved();
   try {
     federation.onKilled = () => assertWholeCheckpoints(federation);
     const outside = killFromOutside(federation, scenario, cluster);
     federation.start();
-    const hang = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("the run hangs")), LONGEST_MS);
-    });
-    await Promise.race([hang, outside, finished(federation)]);
+    await Promise.race([standstill.reached, outside, finished(federation)]);
     const everySite = scenario.alone.length === 0;
     const outcome = await assertLaws(federation, everySite);
     const crashes = scenario.outside.filter(({ victim }) => victim === POSTGRES).length;
@@ -51,7 +48,7 @@ export async function runScenario(scenario: Scenario, { dir, data, cluster }: Pl
       cause: error,
     });
   } finally {
-    clearTimeout(timer);
+    standstill.stop();
     await federation.close();
     await Deno.remove(dir, { recursive: true });
   }
@@ -73,7 +70,7 @@ function killFromOutside(
       if (next === undefined || (count.get(next.path ?? "") ?? 0) < next.at) return;
       const { victim } = next;
       plan.shift();
-      if (victim !== POSTGRES) return federation.process(victim).kill();
+      if (victim !== POSTGRES) return await federation.kill(victim);
       // One crash at a time, however close their requests are.
       restarted = restarted.then(() => cluster!.crash()).then(() => cluster!.start());
       await restarted.catch(reject);
@@ -95,7 +92,7 @@ async function finished(federation: ChaosFederation): Promise<void> {
 }
 
 /** An empty database of its own for a run. */
-async function freshDatabase({ url }: Cluster): Promise<string> {
+export async function freshDatabase({ url }: Cluster): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const name = `chaos_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -104,6 +101,7 @@ async function freshDatabase({ url }: Cluster): Promise<string> {
   return url.replace(/\/postgres$/, `/${name}`);
 }
 
-function logsOf({ aggregators, sites }: ChaosFederation): string {
-  return [...aggregators, ...sites].map(([name, { log }]) => `--- ${name}\n${log.slice(-4000)}`).join("\n");
+/** The ends of everybody's logs. */
+export function logsOf({ parties }: ChaosFederation): string {
+  return [...parties].map(([name, { log }]) => `--- ${name}\n${log.slice(-4000)}`).join("\n");
 }

@@ -27,7 +27,7 @@ Deno.test("over a network that loses, repeats, delays, reorders and truncates, s
       return fault;
     };
     federation.start();
-    const [aggregator, sites] = [federation.process("aggregator"), federation.process("sites")];
+    const [aggregator, sites] = ["aggregator", "sites"].map((name) => federation.parties.get(name)!);
     assert.equal(await aggregator.ended, 0, `${aggregator.log.slice(-2000)}\n${sites.log}`);
     assert.equal(await sites.ended, 0, sites.log);
     const outcome = await assertLaws(federation, true);
