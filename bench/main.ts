@@ -5,7 +5,8 @@
  * `deno task bench paper [--quick] [--tune] ...`: see `bench/paper/mod.ts`.
  */
 const BENCHES: Readonly<Record<string, (flags: readonly string[]) => Promise<void>>> = {
-  demo: async () => (await import("./demo/mod.ts")).runDemoBench(),
+  attacks: async (flags) => (await import("./attacks/mod.ts")).runAttacksBench(flags),
+  demo: async (flags) => (await import("./demo/mod.ts")).runDemoBench(flags),
   dp: async () => (await import("./dp/mod.ts")).runDpBench(),
   federation: async (flags) => (await import("./federation/mod.ts")).runFederationBench(flags),
   foundation: async () => (await import("./foundation/mod.ts")).runFoundationBench(),

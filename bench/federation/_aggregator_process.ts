@@ -19,7 +19,7 @@ import { SiteDesk } from "../../src/federation/site_desk.ts";
 import { toHex } from "../../src/formats/hex.ts";
 import { type ServerEvent, signLabelled } from "../../src/secure_agg/mod.ts";
 import { cpuSeconds, peakMemory } from "../secure_agg/_measure.ts";
-import { type CohortSize, contribution, planOf, readIdentities } from "./_cohort.ts";
+import { addContribution, type CohortSize, planOf, readIdentities } from "./_cohort.ts";
 import { held } from "./_held.ts";
 import { say, told } from "./_processes.ts";
 
@@ -110,10 +110,7 @@ for (let round = 1; round <= cohort.rounds; round++) {
   const used = cpuSeconds() - cpu;
   if (outcome.kind === "aborted") throw outcome.error;
   const expected = new Uint32Array(cohort.dimension);
-  for (const site of outcome.survivors) {
-    const values = contribution(Number(site.slice(-4)), cohort.dimension);
-    for (let k = 0; k < values.length; k++) expected[k] += values[k];
-  }
+  for (const site of outcome.survivors) addContribution(expected, Number(site.slice(-4)));
   artefacts.delete(modelHash);
   await log.trim();
   const times = [begun, ...log.closed];

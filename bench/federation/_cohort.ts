@@ -123,5 +123,11 @@ export function planOf(
 
 /** What a site contributes: cheap to make, and different for every site and coordinate. */
 export function contribution(site: number, dimension: number): Uint32Array {
-  return Uint32Array.from({ length: dimension }, (_, k) => (site * 31 + k * 7) % 1009);
+  return addContribution(new Uint32Array(dimension), site);
+}
+
+/** Adds what a site contributes to a sum, and gives the sum back. */
+export function addContribution(sum: Uint32Array, site: number): Uint32Array {
+  for (let k = 0; k < sum.length; k++) sum[k] += (site * 31 + k * 7) % 1009;
+  return sum;
 }

@@ -12,14 +12,23 @@ export interface Speaker {
   kill(): Promise<void>;
 }
 
-/** Starts a file of this folder as a process of its own. */
-export function speak(file: string, args: readonly string[]): Speaker {
+/**
+ * Starts a file of this folder as a process of its own.
+ * @param file its name
+ * @param args what it is told
+ * @param env environment variables beside those of this process
+ */
+export function speak(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Speaker {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-prompt", new URL(file, import.meta.url).pathname, ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).spawn();
   const input = child.stdin.getWriter();
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();

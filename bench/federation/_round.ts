@@ -31,6 +31,16 @@ export interface MeasuredRound {
   readonly masksCpu: number;
 }
 
+/**
+ * How the aggregator's process is told to use memory: glibc gives large buffers back when they are freed, instead of
+ * keeping them for later, and V8 collects young objects before they are many. Plain settings of the environment.
+ */
+export const AGGREGATOR_ENV = {
+  MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  DENO_V8_FLAGS: "--max-semi-space-size=4",
+} as const;
+
 /** How to run a cohort. */
 export interface RoundOptions {
   /** Its size. */
@@ -54,7 +64,7 @@ export async function measureRounds(options: RoundOptions): Promise<MeasuredRoun
   const started: Speaker[] = [];
   try {
     await writeIdentities(`${dir}/identities.json`, cohort.sites);
-    const aggregator = speak("_aggregator_process.ts", [dir, JSON.stringify(cohort)]);
+    const aggregator = speak("_aggregator_process.ts", [dir, JSON.stringify(cohort)], AGGREGATOR_ENV);
     started.push(aggregator);
     const { url, publicKey } = await aggregator.hear<{ url: string; publicKey: string }>("listening");
     const each = Math.ceil(cohort.sites / processes);

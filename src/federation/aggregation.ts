@@ -1,4 +1,3 @@
-import { decodeSum } from "../dp/mod.ts";
 import { flatten, type LocalWeights, unflatten } from "../local/mod.ts";
 import type { Identity, MaskEngine } from "../secure_agg/mod.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
@@ -22,7 +21,8 @@ import { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 import type { SiteDesk } from "./site_desk.ts";
 import type { StepState } from "./step_state.ts";
 import type { Strategy } from "./strategies/mod.ts";
-import { decodeModelUpdates } from "./update_encoding.ts";
+import { checkSum } from "./sum_check.ts";
+import { aggregateOf } from "./update_encoding.ts";
 import { encodeWeights } from "./weights_file.ts";
 
 /** Steps in a row that may abort before the federation gives up. */
@@ -63,7 +63,8 @@ export interface AggregationOptions {
 }
 
 /**
- * All aggregation steps of the signed schedule that are left: order, secure sum, server step. An aborted step is not
+ * All aggregation steps of the signed schedule that are left: order, secure sum, server step. A step whose sum does not
+ * pass the configured check counts as aborted, its sum is dropped. An aborted step is not
  * repeated: its charge stays and the schedule goes on. After each step the whole state is durable as one document.
  * @returns the federated parameters `[d]` after the last step
  * @throws the error of the third aborted step in a row
@@ -83,7 +84,7 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     const log = runs.log(planHash, round);
     // A step that is carried on keeps the sites that it began with.
     if (!await log.begun()) await desk.enoughPresent(plan.secureAggregation.nMin);
-    const outcome = await secureSum(options, round, encodeFlat(state.flat), log);
+    const outcome = checked(options, await secureSum(options, round, encodeFlat(state.flat), log));
     state = outcome.kind === "sum"
       ? await summed(options, state, anchor, outcome)
       : await aborted(options, state, outcome.error);
@@ -98,6 +99,18 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     } else onProgress({ stage: "step", done: round, total: steps, detail });
   }
   return state.flat;
+}
+
+/** The outcome, or an aborted step where the configuration asks for a check of sums and this one does not pass. */
+function checked({ plan, config: { sumCheck } }: AggregationOptions, outcome: RoundOutcome): RoundOutcome {
+  if (sumCheck === undefined || outcome.kind !== "sum") return outcome;
+  try {
+    checkSum(plan, outcome.sum, outcome.survivors.length, sumCheck);
+    return outcome;
+  } catch (error) {
+    if (error instanceof FedKimError) return { kind: "aborted", error };
+    throw error;
+  }
 }
 
 /** Before the first step. */
@@ -144,8 +157,10 @@ async function summed(
 async function aborted(options: AggregationOptions, before: StepState, error: Error): Promise<StepState> {
   const round = before.round + 1;
   const code = error instanceof FedKimError ? error.code : "InternalError";
-  await noteMetric(options, { kind: "aborted", round, error: error.message });
-  await options.audit.record("aggregator", "step_aborted", { step: round, code });
+  const reason = error instanceof FedKimError ? error.details.reason : undefined;
+  const why = reason === undefined ? {} : { reason };
+  await noteMetric(options, { kind: "aborted", round, error: error.message, ...why });
+  await options.audit.record("aggregator", "step_aborted", { step: round, code, ...why });
   return { ...before, round, abortsInARow: before.abortsInARow + 1 };
 }
 
@@ -167,8 +182,8 @@ export async function noteMetric(
  * @param sum the unmasked sum modulo 2^32
  */
 export function aggregatedGradient(plan: FederationPlan, sum: Uint32Array): Float64Array {
-  if (plan.mode === "local") return decodeModelUpdates(plan, sum).map((value) => -value / plan.roster.length);
-  return decodeSum(plan.dp, sum).map((value) => value / plan.dp.request.maxUnitsPerStep);
+  const divisor = plan.mode === "local" ? -plan.roster.length : plan.dp.request.maxUnitsPerStep;
+  return aggregateOf(plan, sum).map((value) => value / divisor);
 }
 
 /**

@@ -15,6 +15,7 @@ import type { EnrollmentBook } from "./enrollment_book.ts";
 import type { TaskDecision } from "./decisions.ts";
 import { crossSiteResultOf, evaluateAcrossSites } from "./cross_site_evaluation.ts";
 import { type FederationPlan, federationPlanHash, lastRound, sealPlan } from "./federation_plan.ts";
+import { type Holdings, requireHolders } from "./holdings.ts";
 import { type CrossSiteEvaluation, makeEvaluationPlan } from "./site_evaluation/mod.ts";
 import { readRunJson } from "./finished_run.ts";
 import type { Strategy } from "./strategies/mod.ts";
@@ -163,9 +164,9 @@ async function results(
 ): Promise<FederationResult> {
   const weights = unflatten(plan.model.spec, base, flat);
   desk.stage = "injection";
-  const { seed, injection: { epochs } } = config;
   const checkpoint = run.file("injectionState");
-  const injected = await injectKnowledge(stage, weights, { seed, epochs, checkpoint }, onProgress);
+  const options = { seed: config.seed, ...config.injection, checkpoint };
+  const injected = await injectKnowledge(stage, weights, options, onProgress);
   await saveInjection(injected.model, run.file("injection"));
   const injection = {
     run: run.path,
@@ -236,7 +237,7 @@ async function offerPlan(
     federation: config.federation,
     run: toHex(crypto.getRandomValues(new Uint8Array(16))),
     ...(config.mode === "local" ? { mode: "local", local: config.local } : { mode: "distributed" }),
-    roster: await rosterOf(chosen, book),
+    roster: await rosterOf(chosen, book, desk.holdings),
     tasks: [...stage.tasks],
     model: {
       spec: stage.spec,
@@ -256,6 +257,7 @@ async function offerPlan(
       chunkCoordinates: Math.max(16, Math.floor(config.rounds.chunkBytes / 64) * 16),
     },
   };
+  requireHolders(plan);
   const planHash = federationPlanHash(plan);
   const steps = plan.dp.request.steps;
   const sealed = new Uint8Array(sealPlan(plan, book.identity));
@@ -267,11 +269,18 @@ async function offerPlan(
   return { record: { ...record, state: "aggregation" }, plan, planHash, base: stage.base, step: undefined };
 }
 
-/** Pinned keys of the sites of the configuration. @throws FedKimError `AuthenticationError` for one that was revoked */
-async function rosterOf(sites: readonly string[], book: EnrollmentBook): Promise<FederationPlan["roster"]> {
+/** Pinned keys and sets of the sites of the configuration. @throws FedKimError `AuthenticationError` for one that was revoked */
+async function rosterOf(
+  sites: readonly string[],
+  book: EnrollmentBook,
+  stated: ReadonlyMap<string, Holdings>,
+): Promise<FederationPlan["roster"]> {
   return await Promise.all(sites.map(async (site) => {
     const member = await book.member(site);
-    if (member?.role === "site" && !member.revoked) return { site, publicKey: toHex(member.publicKey) };
+    if (member?.role === "site" && !member.revoked) {
+      const holdings = stated.get(site);
+      return { site, publicKey: toHex(member.publicKey), ...(holdings === undefined ? {} : { holdings }) };
+    }
     throw new FedKimError("AuthenticationError", `${site} cannot take part.`, {
       found: member === undefined
         ? "not enrolled"

@@ -14,6 +14,16 @@ const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Longest silence, milliseconds: a long poll and a slow line's upload of a chunk are shorter. */
 const ANSWER_MS = 120_000;
 
+/** Longest JSON answer, bytes; the longest is a page of the audit log. */
+const JSON_BYTES = 2 ** 24;
+/** Longest letter, bytes: a plan, or one message of secure aggregation for one site. */
+const LETTER_BYTES = 2 ** 26;
+/** Longest artefact where nothing says its length, bytes: the token table of a large foundation model. */
+const ARTEFACT_BYTES = 2 ** 31;
+
+/** What a letter can be. */
+const LETTER_KINDS: ReadonlySet<string> = new Set<LetterKind>(["plan", "round", "secagg", "abort", "done"]);
+
 /** An answer, with all of its body: one that breaks off in the middle was no answer. */
 interface Answer {
   readonly status: number;
@@ -44,33 +54,44 @@ export class AggregatorClient {
     this.#base = url.replace(/\/+$/, "");
   }
 
-  /** Sends JSON and returns the JSON answer. */
+  /** Sends JSON and returns the JSON answer, unchecked. @throws FedKimError `FormatError` when it is none */
   async postJson<T>(path: string, value: unknown): Promise<T> {
     const body = new TextEncoder().encode(JSON.stringify(value));
-    const answer = await this.#request("POST", path, body, "application/json");
-    return JSON.parse(new TextDecoder().decode(answer.body)) as T;
+    const answer = await this.#request("POST", path, JSON_BYTES, body, "application/json");
+    try {
+      return JSON.parse(new TextDecoder().decode(answer.body)) as T;
+    } catch (cause) {
+      throw malformed(`no JSON at ${path}`, "a JSON answer", cause);
+    }
   }
 
   /** Sends a binary protocol message. */
   async postBytes(path: string, body: Uint8Array): Promise<void> {
-    await this.#request("POST", path, body, "application/octet-stream");
+    await this.#request("POST", path, JSON_BYTES, body, "application/octet-stream");
   }
 
-  /** Waits for the next letter after `after`; undefined when the poll ended without one. */
+  /**
+   * Waits for the next letter after `after`; undefined when the poll ended without one.
+   * @throws FedKimError `FormatError` for a letter without a kind or number that there is
+   */
   async nextLetter(after: number): Promise<Letter | undefined> {
-    const { status, headers, body } = await this.#request("GET", `/v1/letters?after=${after}`);
+    const { status, headers, body } = await this.#request("GET", `/v1/letters?after=${after}`, LETTER_BYTES);
     if (status === 204) return undefined;
-    return {
-      sequence: Number(headers.get(HEADERS.sequence)),
-      kind: headers.get(HEADERS.kind) as LetterKind,
-      round: Number(headers.get(HEADERS.round)),
-      body,
-    };
+    const [sequence, round] = [HEADERS.sequence, HEADERS.round].map((name) => countOf(headers.get(name)));
+    const kind = headers.get(HEADERS.kind);
+    if (sequence === undefined || round === undefined || kind === null || !LETTER_KINDS.has(kind)) {
+      throw malformed("a letter without a known kind, number and step", "a letter of this version");
+    }
+    return { sequence, kind: kind as LetterKind, round, body };
   }
 
-  /** Fetches an artefact and checks its hash. @throws FedKimError `AuthenticationError` when the bytes differ */
-  async artefact(hash: string): Promise<Uint8Array<ArrayBuffer>> {
-    const { body: bytes } = await this.#request("GET", `/v1/artefacts/${hash}`);
+  /**
+   * Fetches an artefact and checks its hash.
+   * @param most the longest that it can be, bytes
+   * @throws FedKimError `AuthenticationError` when the bytes differ, `FormatError` (`too_large`) when there are more
+   */
+  async artefact(hash: string, most: number = ARTEFACT_BYTES): Promise<Uint8Array<ArrayBuffer>> {
+    const { body: bytes } = await this.#request("GET", `/v1/artefacts/${hash}`, most);
     const found = sha256Hex(bytes);
     if (found !== hash) {
       throw new FedKimError("AuthenticationError", "An artefact is not what the plan names.", {
@@ -83,12 +104,25 @@ export class AggregatorClient {
   }
 
   /** A span of its own for each request; Deno puts its `traceparent` into the request. */
-  async #request(method: string, path: string, body?: Uint8Array, type?: string): Promise<Answer> {
+  async #request(
+    method: string,
+    path: string,
+    most: number,
+    body?: Uint8Array,
+    type?: string,
+  ): Promise<Answer> {
     const attributes = { "fedkim.request.bytes": body?.length ?? 0 };
-    return await withSpan(spanName(method, path), attributes, () => this.#send(method, path, body, type));
+    const send = () => this.#send(method, path, most, body, type);
+    return await withSpan(spanName(method, path), attributes, send);
   }
 
-  async #send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Answer> {
+  async #send(
+    method: string,
+    path: string,
+    most: number,
+    body?: Uint8Array,
+    type?: string,
+  ): Promise<Answer> {
     // Time runs from the first failure: a long poll that breaks off was an answer of its own until then.
     let deadline: number | undefined;
     const tooLate = () => Date.now() > (deadline ??= Date.now() + this.reconnectMs);
@@ -108,11 +142,14 @@ export class AggregatorClient {
           method,
           headers,
           ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+          // Whoever answers must not be able to send a hospital's worker to an address of its inner network.
+          redirect: "manual",
           signal: AbortSignal.any([this.signal, silent.signal]),
           ...(this.http === undefined ? {} : { client: this.http }),
         });
-        const answer = await wholeBody(response, heard);
+        const answer = await wholeBody(response, heard, most);
         if (response.ok) return { status: response.status, headers: response.headers, body: answer };
+        if (response.status >= 300 && response.status < 400) throw redirected(this.#base, response.status);
         const problem = fromProblem(jsonOf(answer), response.status);
         // A proxy, or this machine's own HTTP library, may send a request again whose answer was lost.
         const passes = RETRIABLE.has(response.status) || problem.details.reason === "replayed";
@@ -136,14 +173,47 @@ export class AggregatorClient {
   }
 }
 
-/** All of an answer's body; each piece of it is a sign of life. */
-async function wholeBody(response: Response, heard: () => void): Promise<Uint8Array<ArrayBuffer>> {
+/** All of an answer's body, as it is unpacked; each piece of it is a sign of life, and too many of them are a lie. */
+async function wholeBody(
+  response: Response,
+  heard: () => void,
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
   for await (const piece of response.body ?? []) {
     heard();
+    length += piece.length;
+    if (length > most) {
+      throw malformed("a longer one", `an answer of at most ${most} bytes`, undefined, "too_large");
+    }
     pieces.push(piece);
   }
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/** A number of a header, from 0; undefined where it is none. */
+function countOf(text: string | null): number | undefined {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function malformed(found: string, needed: string, cause?: unknown, reason?: string): FedKimError {
+  return new FedKimError("FormatError", "The aggregator's answer is malformed.", {
+    found,
+    needed,
+    remedy: "tell the consortium: the aggregator speaks another version, or somebody answers in its place",
+    ...(reason === undefined ? {} : { reason }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function redirected(base: string, status: number): FedKimError {
+  return new FedKimError("NetworkError", "The aggregator redirects this site to another address.", {
+    reason: "redirected",
+    found: `status ${status} from ${base}`,
+    needed: "an answer",
+    remedy: "redirections are not followed: tell the consortium, whose invite has to name the right address",
+  });
 }
 
 /** What a problem document says; nothing where the answer is none. */

@@ -3,7 +3,13 @@ import { type InjectedModel, type InjectionConfig, trainInjection } from "../m3o
 import { FedKimError } from "../formats/errors.ts";
 import type { OnProgress } from "../formats/progress.ts";
 import { evaluateModel, type TaskResult } from "./evaluation.ts";
-import { allSamples, answerableTasks, type SampleChoice, taskText } from "./injection_samples.ts";
+import {
+  allSamples,
+  answerableTasks,
+  type SampleChoice,
+  taskText,
+  tokenFormOf,
+} from "./injection_samples.ts";
 import { tokenEncoders } from "./token_encoders.ts";
 import type { ModelBase, PublicPart, PublicParts, PublicStage } from "./public_stage.ts";
 import { INJECTION_RECIPE } from "./injection_recipe.ts";
@@ -50,7 +56,7 @@ export interface InjectionOptions {
   /** Settings that differ from the library's defaults; without them the recipe of a federation. */
   readonly config?: Partial<InjectionConfig>;
   /** Trains the encoders' federated layers too; the model then reads samples of the form `stems`. */
-  readonly trainEncoders?: boolean;
+  readonly trainEncoders?: boolean | undefined;
 }
 
 /** Trains projectors and M3OE on public data around the frozen foundation model (paper, steps 1 to 3). */
@@ -69,19 +75,21 @@ export async function injectKnowledge(
     allSamples(stage.spec, weights, part.data, part.features, list, only, together ? "stems" : "tokens");
   const held = await samplesOfPart(validation, tasks, "labelled");
   const flat = (lists: typeof held) => [...lists.values()].flatMap(({ samples }) => samples);
+  const config = {
+    ...(options.config ?? INJECTION_RECIPE),
+    ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+  };
   const model = await trainInjection({
     decoder: stage.decoder,
     tokenizer: stage.tokenizer,
     tasks: tasks.map(taskText),
     samples: flat(await samplesOfPart(train, tasks, "taught")),
-    validation: flat(held),
+    // Where no epoch is chosen by its loss, nobody looks at it.
+    validation: config.selection === "validation_loss" ? flat(held) : [],
     seed: options.seed,
     ...(options.checkpoint === undefined ? {} : { checkpoint: { path: options.checkpoint } }),
     ...(together ? { encoders: tokenEncoders(stage.spec, weights) } : {}),
-    config: {
-      ...(options.config ?? INJECTION_RECIPE),
-      ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
-    },
+    config,
     onStep: (p) =>
       onProgress({ stage: "inject", done: p.step, total: p.steps, detail: `loss ${p.loss.toFixed(3)}` }),
   });
@@ -112,7 +120,8 @@ export async function evaluateFolder(
     });
   }
   injected.model.addTasks(tasks.map(taskText));
-  const samples = await allSamples(stage.spec, weights, data, features, tasks, "labelled");
+  const form = tokenFormOf(injected.model);
+  const samples = await allSamples(stage.spec, weights, data, features, tasks, "labelled", form);
   const results = await evaluateModel(injected.model, samples, injected.decisions, onProgress);
   const roles = new Map(tasks.map((task) => [task.name, task.role]));
   return Object.fromEntries(

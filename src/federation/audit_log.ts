@@ -111,10 +111,12 @@ export class AuditLog {
   async verify(): Promise<AuditEntry | undefined> {
     let last: AuditEntry | undefined;
     for (;;) {
+      // Asked before the page: what comes after it, while others write, is no entry that is missing.
+      const newest = await this.newest();
       const page = await this.read(last?.sequence ?? 0);
       if (page.length === 0) {
         // Numbers are never reused, so a log that was cut at its end still knows how long it was.
-        if ((last?.sequence ?? 0) < await this.newest()) throw damaged((last?.sequence ?? 0) + 1);
+        if ((last?.sequence ?? 0) < newest) throw damaged((last?.sequence ?? 0) + 1);
         return last;
       }
       for (const entry of page) {

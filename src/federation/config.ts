@@ -8,6 +8,7 @@ import { type EvaluationConfig, EvaluationConfigSchema } from "./site_evaluation
 import { type LocalSchedule, LocalScheduleConfigSchema } from "./local_schedule.ts";
 import { type MetricsConfig, MetricsConfigSchema } from "./metrics_config.ts";
 import { STRATEGIES, type StrategyName } from "./strategies/mod.ts";
+import { type SumCheck, SumCheckSchema } from "./sum_check.ts";
 import type { TlsFiles } from "./tls.ts";
 import type { OutboundConfig } from "./tls_client.ts";
 
@@ -79,6 +80,8 @@ export interface AggregatorConfig {
     /** Size of an upload chunk, bytes. */
     readonly chunkBytes: number;
   };
+  /** Refuses steps whose sum is longer than honest sites can make it; without it no sum is refused. */
+  readonly sumCheck?: SumCheck | undefined;
   /** The server's rule. */
   readonly optimizer: {
     /** Which rule; `fedadam` by default, `fedavg` in `local` mode. */
@@ -90,8 +93,14 @@ export interface AggregatorConfig {
   };
   /** Evaluation on the sites' held-out patients after the last step; without it there is none. */
   readonly evaluation?: EvaluationConfig | undefined;
-  /** The M3OE injection. */
-  readonly injection: { readonly epochs?: number | undefined };
+  /**
+   * The M3OE injection. `trainEncoders`: the encoders' federated layers learn with it on public data, for inference and
+   * for a later run that starts from this one.
+   */
+  readonly injection: {
+    readonly epochs?: number | undefined;
+    readonly trainEncoders?: boolean | undefined;
+  };
   /** Seed of initialisation and of the order of public data. */
   readonly seed: number;
   /** Tensor backend. */
@@ -178,13 +187,17 @@ const AggregatorConfigSchema: z.ZodType<AggregatorConfig> = z.strictObject({
     joinDeadlineMs: z.number().int().min(100).default(600_000),
     chunkBytes: z.number().int().min(1024).default(4 * 1024 * 1024),
   }).prefault({}),
+  sumCheck: SumCheckSchema.optional(),
   optimizer: z.strictObject({
     name: z.enum(STRATEGIES).optional(),
     learningRate: z.number().gt(0).optional(),
     anchorDecay: z.number().min(0).max(1).default(0),
   }).prefault({}),
   evaluation: EvaluationConfigSchema.optional(),
-  injection: z.strictObject({ epochs: z.number().int().min(1).optional() }).prefault({}),
+  injection: z.strictObject({
+    epochs: z.number().int().min(1).optional(),
+    trainEncoders: z.boolean().optional(),
+  }).prefault({}),
   seed: z.number().int().min(0).default(1),
   backend,
   tls: z.strictObject({

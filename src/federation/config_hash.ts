@@ -7,7 +7,7 @@ import type { AggregatorConfig } from "./config.ts";
  */
 export function configHash(config: AggregatorConfig): string {
   const { federation, sites, data, foundationModel, tasks, mode, local, model, privacy, rounds } = config;
-  const { optimizer, evaluation, injection, seed, startFrom } = config;
+  const { optimizer, sumCheck, evaluation, injection, seed, startFrom } = config;
   const { steps, minimumSites, cohort, chunkBytes } = rounds;
   return sha256Hex(canonicalJson({
     federation,
@@ -21,6 +21,7 @@ export function configHash(config: AggregatorConfig): string {
     privacy,
     rounds: { steps, minimumSites, cohort, chunkBytes },
     optimizer,
+    sumCheck,
     evaluation,
     injection,
     seed,

@@ -201,13 +201,19 @@ export class EnrollmentBook {
     return await this.#read("head", site, HeadSchema);
   }
 
-  /** Remembers a newer head; an older one is ignored, so that a rolled-back site cannot lower it. */
-  async recordHead(site: string, head: LedgerHead): Promise<void> {
+  /**
+   * Remembers a newer head; an older one is ignored, so that a rolled-back site cannot lower it.
+   * @returns the newest head
+   */
+  async recordHead(site: string, head: LedgerHead): Promise<LedgerHead> {
+    let newest = head;
     await this.store.update("head", site, (old) => {
       const known = old === undefined ? undefined : decode(old, HeadSchema, site);
-      if (head.sequence <= (known?.sequence ?? -1)) return undefined;
+      newest = known !== undefined && head.sequence <= known.sequence ? known : head;
+      if (newest !== head) return undefined;
       return encode({ sequence: head.sequence, hash: head.hash });
     });
+    return { sequence: newest.sequence, hash: newest.hash };
   }
 
   async #read<T>(space: string, name: string, schema: z.ZodType<T>): Promise<T | undefined> {

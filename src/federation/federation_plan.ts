@@ -5,6 +5,7 @@ import { type Graph, type Identity, signLabelled, verifyLabelled } from "../secu
 import { FedKimError } from "../formats/errors.ts";
 import { canonicalJson, sha256Hex } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
+import { type Holdings, HoldingsSchema } from "./holdings.ts";
 import { type LocalSchedule, LocalScheduleSchema } from "./local_schedule.ts";
 import { type EvaluationPlan, parseEvaluationPlan } from "./site_evaluation/mod.ts";
 
@@ -15,7 +16,11 @@ const PlanBase = z.strictObject({
   format: z.literal("fedkim-plan/1"),
   federation: z.string(),
   run: z.string().regex(/^[0-9a-f]{32}$/).exactOptional(),
-  roster: z.array(z.strictObject({ site: z.string(), publicKey: hash })).min(3),
+  roster: z.array(z.strictObject({
+    site: z.string(),
+    publicKey: hash,
+    holdings: HoldingsSchema.exactOptional(),
+  })).min(3),
   tasks: z.array(z.string()).min(1),
   model: z.strictObject({ spec: z.unknown(), baseWeights: hash, textTable: hash }),
   dp: z.unknown(),
@@ -68,8 +73,12 @@ export interface PlanTerms {
   readonly federation: string;
   /** 16 random bytes, hexadecimal: two runs with the same settings are two plans. */
   readonly run?: string;
-  /** Sites and their Ed25519 public keys, hexadecimal. */
-  readonly roster: readonly { readonly site: string; readonly publicKey: string }[];
+  /** Sites, their Ed25519 public keys, hexadecimal, and which sets they state to hold. */
+  readonly roster: readonly {
+    readonly site: string;
+    readonly publicKey: string;
+    readonly holdings?: Holdings;
+  }[];
   /** Names of the trained tasks. */
   readonly tasks: readonly string[];
   /** The local model: its description and the hashes of the artefacts that complete it. */
@@ -136,14 +145,9 @@ export function sealPlan(plan: FederationPlan, identity: Identity): Uint8Array {
  * @throws FedKimError `AuthenticationError` for a wrong signature, `PolicyRefused` or `FormatError` for a wrong plan
  */
 export function openPlan(bytes: Uint8Array, aggregatorPublicKey: Uint8Array): FederationPlan {
-  let sealed: { plan?: unknown; signature?: unknown };
-  try {
-    sealed = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new FedKimError("FormatError", "The plan is not JSON.", { cause });
-  }
-  const signature = fromHex(String(sealed.signature));
-  const text = new TextEncoder().encode(canonicalJson(sealed.plan ?? null));
+  const sealed = unsealed(bytes);
+  const signature = fromHex(sealed.signature);
+  const { text } = sealed;
   if (signature === undefined || !verifyLabelled(aggregatorPublicKey, LABEL, text, signature)) {
     throw new FedKimError(
       "AuthenticationError",
@@ -168,4 +172,17 @@ export function openPlan(bytes: Uint8Array, aggregatorPublicKey: Uint8Array): Fe
     dp: parsePlan(parsed.data.dp),
     model: { ...model, spec: parseLocalModelSpec(model.spec) },
   };
+}
+
+const SealedSchema = z.object({ plan: z.unknown(), signature: z.string() });
+
+/** A sealed plan and the bytes that are signed. */
+function unsealed(bytes: Uint8Array): { plan: unknown; text: Uint8Array; signature: string } {
+  try {
+    const { plan, signature } = SealedSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return { plan, text: new TextEncoder().encode(canonicalJson(plan ?? null)), signature };
+  } catch (cause) {
+    // Also a plan that is nested so deeply that nothing can be done with it.
+    throw new FedKimError("FormatError", "The plan is not a signed JSON text.", { cause });
+  }
 }

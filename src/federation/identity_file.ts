@@ -42,23 +42,28 @@ export async function readIdentity(path: string): Promise<Identity> {
       cause,
     });
   }
-  let privateKey: Uint8Array | undefined;
-  let site = "";
-  try {
-    const file = FileSchema.parse(JSON.parse(text));
-    privateKey = fromHex(file.privateKey);
-    site = file.site;
-  } catch {
-    privateKey = undefined;
-  }
-  if (privateKey === undefined) {
+  const identity = identityIn(text);
+  if (identity === undefined) {
     throw new FedKimError("ConfigError", "The identity file is damaged.", {
       found: path,
       needed: "a fedkim-identity/1 file as `fedkim enroll` wrote it",
       remedy: "restore it from a backup, or enroll anew under another name",
     });
   }
-  return identityFromPrivateKey(site, privateKey);
+  return identity;
+}
+
+/** The identity in a file's text; undefined where it is damaged, also where its two keys do not belong together. */
+function identityIn(text: string): Identity | undefined {
+  try {
+    const file = FileSchema.parse(JSON.parse(text));
+    const privateKey = fromHex(file.privateKey);
+    if (privateKey === undefined) return undefined;
+    const identity = identityFromPrivateKey(file.site, privateKey);
+    return toHex(identity.publicKey) === file.publicKey ? identity : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** True where the path exists. */

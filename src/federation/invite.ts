@@ -19,8 +19,8 @@ const InviteSchema: z.ZodType<Invite> = z.strictObject({
   format: z.literal("fedkim-invite/1"),
   site: z.string(),
   url: z.string(),
-  aggregatorPublicKey: z.string().length(64),
-  secret: z.string().length(64),
+  aggregatorPublicKey: z.string().regex(/^[0-9a-f]{64}$/),
+  secret: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
 /** The invite as one line of text. */

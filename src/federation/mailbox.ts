@@ -10,6 +10,12 @@ export interface Letter {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
+/** A letter as it is posted: a large body may be made when it is fetched, the same one every time. */
+export interface PostedLetter extends Omit<Letter, "body"> {
+  /** The message, or what makes it. */
+  readonly body: Letter["body"] | (() => Letter["body"]);
+}
+
 /** `plan`: signed plan; `round`: signed round configuration; `secagg`: a protocol message; `abort`, `done`: ends. */
 export type LetterKind = "plan" | "round" | "secagg" | "abort" | "done";
 
@@ -18,7 +24,7 @@ export type LetterKind = "plan" | "round" | "secagg" | "abort" | "done";
  * a newer one replaces it, so a lost answer is given again.
  */
 export class Mailbox {
-  #letters: Letter[] = [];
+  #letters: PostedLetter[] = [];
   #delivered = 0;
   #closed = false;
   readonly #waiters = new Set<() => void>();
@@ -30,7 +36,7 @@ export class Mailbox {
    * Adds a letter and wakes a waiting poll. A step's order, and each of its protocol messages, replaces whatever was not
    * fetched of this and older steps: to answer it late would only cost a slow site its budget.
    */
-  post(letter: Letter): void {
+  post(letter: PostedLetter): void {
     const { sequence, kind, round } = letter;
     if (round > 0 && round <= this.since) return;
     if (this.#letters.some((old) => old.sequence === sequence)) return;
@@ -79,13 +85,15 @@ export class Mailbox {
       });
     }
     const letter = this.#first(after);
-    if (letter !== undefined) this.#delivered = Math.max(this.#delivered, letter.sequence);
-    return letter;
+    if (letter === undefined) return undefined;
+    this.#delivered = Math.max(this.#delivered, letter.sequence);
+    const { body } = letter;
+    return { ...letter, body: typeof body === "function" ? body() : body };
   }
 
-  #first(after: number): Letter | undefined {
+  #first(after: number): PostedLetter | undefined {
     return this.#letters.filter((letter) => letter.sequence > after)
-      .reduce<Letter | undefined>(
+      .reduce<PostedLetter | undefined>(
         (first, letter) => first === undefined || letter.sequence < first.sequence ? letter : first,
         undefined,
       );

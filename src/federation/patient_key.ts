@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
+import { asDiskFull } from "../formats/durable_file.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
@@ -62,7 +63,8 @@ async function createOnce(path: string, text: string): Promise<void> {
   try {
     const file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
     try {
-      await file.write(new TextEncoder().encode(text));
+      const bytes = new TextEncoder().encode(text);
+      for (let offset = 0; offset < bytes.length;) offset += await file.write(bytes.subarray(offset));
       await file.sync();
     } finally {
       file.close();
@@ -70,6 +72,8 @@ async function createOnce(path: string, text: string): Promise<void> {
     await Deno.link(temporary, path); // fails where another process was first
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) return;
+    const full = asDiskFull(path, cause);
+    if (full !== cause) throw full;
     throw new FedKimError("ConfigError", "The site's state folder cannot be written.", {
       found: `${path}: ${cause instanceof Error ? cause.name : "an unknown failure"}`,
       needed: "the state folder of an enrolled site",

@@ -2,7 +2,9 @@ import { federatedParameters } from "../local/mod.ts";
 import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
-import type { FederationPlan } from "./federation_plan.ts";
+import { type FederationPlan, lastRound } from "./federation_plan.ts";
+import { roundConfigOf } from "./round_order.ts";
+import { fewestHolders } from "./holdings.ts";
 import { gateEvaluation } from "./site_evaluation/mod.ts";
 import type { SitePolicy } from "./site_policy.ts";
 
@@ -25,7 +27,9 @@ export function gatePlan(
 ): void {
   gateRoster(plan, policy, identity);
   gateCohort(plan, policy);
+  gateAggregation(plan);
   gateModel(plan, policy);
+  gateHolders(plan, policy);
   gatePrivacy(plan, policy, units);
   gateEvaluation(plan, policy, units, MIN_FLOAT_SLACK);
 }
@@ -84,6 +88,19 @@ function gateCohort(plan: FederationPlan, policy: SitePolicy): void {
   }
 }
 
+/** Thresholds and graph make a safe protocol: noticed before the schedule is committed, not at the first step. */
+function gateAggregation(plan: FederationPlan): void {
+  const anyModel = "0".repeat(64);
+  for (const round of [1, lastRound(plan)]) {
+    try {
+      roundConfigOf(plan, round, anyModel);
+    } catch (error) {
+      if (!(error instanceof FedKimError)) throw error;
+      throw refuse("aggregation_unsafe", error.message, "tell the consortium");
+    }
+  }
+}
+
 /** What is trained is what the plan says, for allowed tasks, on sets that are accounted. */
 function gateModel(plan: FederationPlan, policy: SitePolicy): void {
   const { spec } = plan.model;
@@ -119,6 +136,18 @@ function gateModel(plan: FederationPlan, policy: SitePolicy): void {
       "task",
       `tasks ${forbidden.join(", ")}`,
       "allow them in the policy, or have them left out of the plan",
+    );
+  }
+}
+
+/** A sum over many sites says what few of them hold: every set counts its own cohort. */
+function gateHolders(plan: FederationPlan, policy: SitePolicy): void {
+  for (const [set, holders] of fewestHolders(plan)) {
+    if (holders >= policy.minimumSites) continue;
+    throw refuse(
+      "sub_cohort_too_small",
+      `sums of ${set} with ${holders} sites that hold it could be revealed`,
+      `have ${set} left out of the plan, or held by more sites; or change the policy's ${policy.minimumSites} sites`,
     );
   }
 }

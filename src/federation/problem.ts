@@ -41,6 +41,7 @@ const REASON_STATUS: Readonly<Record<string, number>> = {
   range: 416,
   rate_limited: 429,
   no_endpoint: 404,
+  wrong_method: 405,
 };
 
 /** Turns any error into a problem document; the text of unknown errors stays inside the process. */
@@ -89,8 +90,8 @@ export function fromProblem(problem: unknown, status: number): FedKimError {
   );
 }
 
-/** Text of another machine on its way to a terminal. */
-function printable(text: string): string {
+/** Text of another machine on its way to a terminal: without control characters, and not too long. */
+export function printable(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, 2000);
 }

@@ -21,7 +21,7 @@ export const HEADERS = {
 } as const;
 
 /** Version of the exchange that this build speaks, and the oldest that it still understands. */
-export const PROTOCOL = { current: 2, oldest: 2 } as const;
+export const PROTOCOL = { current: 3, oldest: 3 } as const;
 
 /** How far two clocks may differ, and how old a request may be, seconds. */
 export const REQUEST_WINDOW_SECONDS = 300;

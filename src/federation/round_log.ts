@@ -20,7 +20,7 @@ export interface StepOrder {
  * phase. What was recorded is durable once {@link RoundLog.flush} resolves; concurrent flushes share one transaction.
  */
 export class RoundLog {
-  #pending: Uint8Array[] = [];
+  #pending: Uint8Array<ArrayBuffer>[] = [];
   #writing: Promise<void> = Promise.resolve();
 
   /**
@@ -81,6 +81,7 @@ export class RoundLog {
       const bodies = this.#pending;
       this.#pending = [];
       await this.store.append(this.stream, bodies, this.fence);
+      for (const body of bodies) body.buffer.transfer(0); // ours alone, and as large as a chunk
     });
     return this.#writing;
   }
@@ -92,7 +93,7 @@ export class RoundLog {
 }
 
 /** One byte of kind, the head's length, the head, the body. */
-function entry(kind: number, head: Uint8Array, body: Uint8Array): Uint8Array {
+function entry(kind: number, head: Uint8Array, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(5 + head.length + body.length);
   bytes[0] = kind;
   new DataView(bytes.buffer).setUint32(1, head.length);

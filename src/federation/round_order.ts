@@ -80,14 +80,14 @@ export function sealRoundOrder(config: RoundConfig, identity: Identity): Uint8Ar
 /**
  * Opens a round order: checks the aggregator's signature and that the configuration is exactly the one that the plan
  * gives for this step and model.
- * @throws FedKimError `AuthenticationError` or `PolicyRefused`
+ * @throws FedKimError `FormatError`, `AuthenticationError` or `PolicyRefused`
  */
 export function openRoundOrder(
   bytes: Uint8Array,
   aggregatorPublicKey: Uint8Array,
   plan: FederationPlan,
 ): RoundConfig {
-  const order = OrderSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  const order = parseOrder(bytes);
   const config = fromHex(order.config);
   const signature = fromHex(order.signature);
   if (
@@ -107,4 +107,15 @@ export function openRoundOrder(
     });
   }
   return decoded;
+}
+
+function parseOrder(bytes: Uint8Array): z.infer<typeof OrderSchema> {
+  try {
+    return OrderSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new FedKimError("FormatError", "A round order is malformed.", {
+      needed: "a fedkim-round/1 of the same FedKIM version",
+      cause,
+    });
+  }
 }

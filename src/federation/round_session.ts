@@ -7,7 +7,7 @@ import {
 } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { stepSequence } from "./letter_order.ts";
-import type { Letter, Mailbox } from "./mailbox.ts";
+import type { Mailbox, PostedLetter } from "./mailbox.ts";
 import type { RoundLog } from "./round_log.ts";
 
 /** How an aggregation step ended. */
@@ -38,12 +38,15 @@ export interface RoundSessionOptions {
   /** Longest wait for a phase, milliseconds. */
   readonly phaseDeadlineMs: number;
   /**
-   * How long an unfinished upload keeps its place after its last new chunk while others wait for one, milliseconds;
+   * How long an unfinished upload keeps its place after its last new chunk, or bytes of its next one, while others wait
+   * for one, milliseconds;
    * {@link UPLOAD_IDLE_SHARE} of the phase deadline by default, but at least what a chunk takes over a link of
    * {@link SLOWEST_LINK}. An upload that has shown a slower pace is given twice its longest pause. Neither is more than
    * half of the phase deadline. The site may send the very same chunks again.
    */
   readonly uploadIdleMs?: number;
+  /** How long {@link RoundSession.admit} waits for a place, milliseconds; {@link PLACE_MS} by default. */
+  readonly placeMs?: number;
   /** Milliseconds since some fixed moment; the machine's monotonic clock by default. */
   readonly now?: () => number;
   /** The step's write-ahead log. */
@@ -55,12 +58,20 @@ export interface RoundSessionOptions {
 }
 
 /** Vectors of uploads in flight may take so much memory together, bytes; eight of them are always let in. */
-const STAGED_BYTES = 64 * 2 ** 20;
+const STAGED_BYTES = 32 * 2 ** 20;
 
 /** How many uploads may be in flight at a time for vectors of this length. */
 function placesFor(dimension: number): number {
   return Math.max(8, Math.floor(STAGED_BYTES / (4 * dimension)));
 }
+
+/** How long an upload waits for a place by default: far less than any client waits for an answer. */
+export const PLACE_MS = 30_000;
+/** While an upload waits for a place, it is looked for stalled ones so often, milliseconds. */
+const LOOK_MS = 1000;
+
+/** Letters that are posted before polls that they wake get their turn. */
+const POSTED_AT_ONCE = 32;
 
 /** Share of the phase deadline after which an upload that stalls gives its place to a waiting one. */
 export const UPLOAD_IDLE_SHARE = 0.25;
@@ -87,8 +98,15 @@ export class RoundSession {
   readonly #now: () => number;
   /** When each site's last new message of the phase was taken, the longest ago first. */
   readonly #heard = new Map<string, number>();
+  /** When bytes of a site's next message came in last: a chunk that is under way is no stalled upload. */
+  readonly #arriving = new Map<string, number>();
   /** Longest time between two new messages of a site in this phase: a slow link is no stalled one. */
   readonly #pauses = new Map<string, number>();
+  /** Sites whose next message is admitted and not here yet. */
+  readonly #entering = new Set<string>();
+  /** Wakes those who wait for a place, the longest ago first. */
+  readonly #places = new Set<() => void>();
+  #ended = false;
   #failure: unknown;
   /** Sites that were waited for in some phase and did not answer. */
   readonly missing: Set<string> = new Set();
@@ -140,7 +158,7 @@ export class RoundSession {
       // Uploads that were under way when the log ended count as heard of now.
       for (const site of heard) session.#heard.set(site, session.#now());
     }
-    session.#post();
+    await session.#post(Infinity); // messages are taken once this returns: no site is woken before
     return session;
   }
 
@@ -162,16 +180,60 @@ export class RoundSession {
     let receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "busy" && this.#releaseStalledUpload()) receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "refused") throw receipt.error;
-    if (receipt.kind === "busy") {
-      throw new FedKimError(
-        "NetworkError",
-        "Too many sites upload at once; the same message will be taken in a moment.",
-      );
-    }
+    if (receipt.kind === "busy") throw busy();
+    this.#entering.delete(site); // it has its place now, or needs none
     if (receipt.kind === "accepted") this.#hear(site);
     // A repeated message may be one whose first copy is still on its way to the disk.
     await this.#flush();
+    this.#nextPlace();
     this.#wake();
+  }
+
+  /**
+   * Waits until a message of a site could be taken, before its bytes are read: one that is refused for want of a place
+   * has to be sent all over again.
+   * @returns how to say that the message has come, or will not
+   * @throws FedKimError `NetworkError` where no place became free in time
+   */
+  async admit(site: string): Promise<() => void> {
+    const deadline = performance.now() + (this.options.placeMs ?? PLACE_MS);
+    while (this.#server.uploadRoom(site) <= this.#entering.size && !this.#ended) {
+      const left = deadline - performance.now();
+      if (left <= 0) throw busy();
+      if (!this.#releaseStalledUpload()) await this.#changedPlaces(Math.min(left, LOOK_MS));
+    }
+    this.#entering.add(site);
+    return () => {
+      this.#entering.delete(site);
+      this.#nextPlace();
+    };
+  }
+
+  /** Waits until a place may have become free. */
+  #changedPlaces(patienceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#places.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, patienceMs);
+      this.#places.add(done);
+    });
+  }
+
+  /** Lets the one that has waited longest look again. */
+  #nextPlace(): void {
+    for (const done of this.#places) return done();
+  }
+
+  #everyPlace(): void {
+    for (const done of [...this.#places]) done();
+  }
+
+  /** Notes that bytes of a site's next message have come in; without effect for a site that has no upload under way. */
+  arriving(site: string): void {
+    if (this.#heard.has(site)) this.#arriving.set(site, this.#now());
   }
 
   /** Notes a new message, and how long its site was silent before it. */
@@ -181,6 +243,7 @@ export class RoundSession {
     if (before !== undefined) this.#pauses.set(site, Math.max(this.#pauses.get(site) ?? 0, now - before));
     this.#heard.delete(site);
     this.#heard.set(site, now);
+    this.#arriving.delete(site);
   }
 
   /** What is in memory and not durable must not be acted on: a failed write ends the session here. */
@@ -201,7 +264,9 @@ export class RoundSession {
     for (const [site, at] of this.#heard) {
       const pace = Math.min(2 * (this.#pauses.get(site) ?? 0), this.options.phaseDeadlineMs / 2);
       const patience = Math.max(this.#uploadIdleMs, pace);
-      if (this.#now() - at < patience) continue;
+      // Bytes that trickle in and become no chunk hold a place for half of the deadline and no longer.
+      const active = Math.min(this.#arriving.get(site) ?? at, at + this.options.phaseDeadlineMs / 2);
+      if (this.#now() - active < patience) continue;
       this.#heard.delete(site);
       if (answered.has(site)) continue;
       this.#server.releaseUpload(site);
@@ -215,6 +280,15 @@ export class RoundSession {
    * @throws FedKimError `StoreError` when the log cannot be written, or the signal's reason
    */
   async run(signal: AbortSignal): Promise<RoundOutcome> {
+    try {
+      return await this.#phases(signal);
+    } finally {
+      this.#ended = true;
+      this.#everyPlace();
+    }
+  }
+
+  async #phases(signal: AbortSignal): Promise<RoundOutcome> {
     while (this.#server.phase !== "finished" && this.#server.phase !== "aborted") {
       await this.#phaseOver(signal);
       signal.throwIfAborted();
@@ -225,35 +299,42 @@ export class RoundSession {
       }
       // Before the next phase opens: what comes in while the log is written counts as heard in that phase.
       this.#heard.clear();
+      this.#arriving.clear();
       this.#pauses.clear();
       await this.#server.close();
+      this.#everyPlace();
       await this.#flush();
-      this.#post();
+      await this.#post();
     }
     const result = this.#server.result;
     if (result !== undefined) return { kind: "sum", ...result };
     return { kind: "aborted", error: this.#server.error ?? new Error("aborted without a reason") };
   }
 
-  /** Gives every site the letter of the present phase, and takes back older ones where there is none. */
-  #post(): void {
+  /**
+   * Gives every site the letter of the present phase, and takes back older ones where there is none: few at a time, so
+   * that a thousand polls that wait are not all answered, and their bodies made, in the same moment.
+   */
+  async #post(atOnce: number = POSTED_AT_ONCE): Promise<void> {
     const { roundId } = this.options.config;
+    let posted = 0;
     for (const [site, mailbox] of this.options.mailboxes) {
       const letter = this.#letterTo(site);
       if (letter !== undefined) mailbox.post(letter);
       else mailbox.retract(roundId);
+      if (++posted % atOnce === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
-  #letterTo(site: string): Letter | undefined {
+  #letterTo(site: string): PostedLetter | undefined {
     const { roundId: round } = this.options.config;
     const { phase } = this.#server;
     const sequence = stepSequence(round, phase);
     if (phase === "advertise_keys") {
       return this.awaited.has(site) ? { sequence, kind: "round", round, body: this.order } : undefined;
     }
-    const message = this.#server.outboundFor(site);
-    return message && { sequence, kind: "secagg", round, body: new Uint8Array(message) };
+    const make = this.#server.outboundMaker(site);
+    return make && { sequence, kind: "secagg", round, body: () => new Uint8Array(make()) };
   }
 
   /** Resolves when everybody who is present has answered, at the deadline, or when nothing can be written any more. */
@@ -281,6 +362,13 @@ export class RoundSession {
       else this.#wake();
     });
   }
+}
+
+function busy(): FedKimError {
+  return new FedKimError(
+    "NetworkError",
+    "Too many sites upload at once; the same message will be taken in a moment.",
+  );
 }
 
 /** Passes the events of a log on and notes who spoke in the phase that they end in, the longest ago first. */

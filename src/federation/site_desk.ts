@@ -5,7 +5,8 @@ import type { OnProgress } from "../formats/progress.ts";
 import type { AggregatorDesk, PlanAnswer, Status } from "./api/mod.ts";
 import type { AuditLog } from "./audit_log.ts";
 import type { EnrollmentBook, LedgerHead } from "./enrollment_book.ts";
-import { type CountersignedHead, countersignHead } from "./ledger_head.ts";
+import { type Holdings, takeHoldings } from "./holdings.ts";
+import { type CountersignedHead, countersignHead, requireNewestHead } from "./ledger_head.ts";
 import { doneSequence, JOINED_SEQUENCE, PLAN_SEQUENCE, stepSequence } from "./letter_order.ts";
 import { type Letter, Mailbox } from "./mailbox.ts";
 import { toProblem } from "./problem.ts";
@@ -72,6 +73,8 @@ export interface OfferedPlan {
 export class SiteDesk implements AggregatorDesk {
   /** Letters by site; a site has a mailbox once it has joined. */
   readonly mailboxes: Map<string, Mailbox> = new Map();
+  /** Which sets the joined sites state to hold. */
+  readonly holdings: Map<string, Holdings> = new Map();
   /** Sites that have accepted the plan and are believed to answer. */
   readonly present: Set<string> = new Set();
   #stage = "starting";
@@ -99,7 +102,11 @@ export class SiteDesk implements AggregatorDesk {
   constructor(private readonly options: SiteDeskOptions) {}
 
   /** See {@link AggregatorDesk}. */
-  async join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }> {
+  async join(
+    site: string,
+    head: LedgerHead,
+    holdings?: Holdings,
+  ): Promise<{ head: CountersignedHead | null; newest: number }> {
     const { sites, book, identity, run, audit, onProgress } = this.options;
     this.#requireMember(site);
     const known = await book.headOf(site);
@@ -116,6 +123,7 @@ export class SiteDesk implements AggregatorDesk {
         },
       );
     }
+    await takeHoldings(book, this.holdings, site, holdings);
     await book.recordHead(site, head);
     if (this.#plan !== undefined) await run.leave(this.#plan.hash, site);
     this.#accepted.delete(site);
@@ -164,13 +172,14 @@ export class SiteDesk implements AggregatorDesk {
   async planAnswer(site: string, answer: PlanAnswer): Promise<void> {
     this.#requireMember(site);
     if (answer.accepted) {
+      // First: whoever prepared the plan of a run that is over meanwhile joins the next one.
+      const since = this.mailboxes.get(site)?.since;
+      if (since === undefined) throw notJoined();
       if (answer.planHash !== this.#plan?.hash || !takesPart(this.#plan, site)) {
         throw new FedKimError("UnexpectedMessage", "The answer is for another plan.", {
           found: answer.planHash,
         });
       }
-      const since = this.mailboxes.get(site)?.since;
-      if (since === undefined) throw notJoined();
       await this.options.book.recordHead(site, answer.head);
       await this.options.audit.record(site, "plan_accepted", { planHash: answer.planHash });
       await this.options.run.accept(answer.planHash, site, since);
@@ -200,6 +209,12 @@ export class SiteDesk implements AggregatorDesk {
   }
 
   /** See {@link AggregatorDesk}. */
+  async admit(site: string, round: number): Promise<() => void> {
+    if (this.#session?.round !== round || !this.#accepted.has(site)) return () => {};
+    return await this.#session.session.admit(site);
+  }
+
+  /** See {@link AggregatorDesk}. */
   async roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void> {
     this.#requireMember(site);
     if (this.#resuming) {
@@ -214,7 +229,7 @@ export class SiteDesk implements AggregatorDesk {
       });
     }
     const { session } = this.#session;
-    if (head !== undefined) await this.options.book.recordHead(site, head);
+    if (head !== undefined) requireNewestHead(head, await this.options.book.recordHead(site, head));
     this.present.add(site);
     const visit = this.#visits.get(site);
     if (visit !== undefined && visit.step !== round) {
@@ -227,6 +242,11 @@ export class SiteDesk implements AggregatorDesk {
       throw error;
     }
     this.#changed();
+  }
+
+  /** See {@link AggregatorDesk}. */
+  arriving(site: string): void {
+    this.#session?.session.arriving(site);
   }
 
   async #noteRefusal(site: string, step: number, { code, reason }: SecAggError): Promise<void> {

@@ -43,6 +43,7 @@ export async function acceptInvite(
     const response = await patiently(() =>
       fetch(`${invite.url.replace(/\/+$/, "")}/v1/enroll`, {
         method: "POST",
+        redirect: "manual", // an invite's secret is for its own address
         headers: { "content-type": "application/json" },
         body: JSON.stringify({
           site: invite.site,

@@ -44,7 +44,7 @@ const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
   neighboring: z.literal("add_or_remove_one"),
   minimumSites: z.number().int().min(3),
   colluders: z.number().int().min(1),
-  peers: z.union([z.literal("any"), z.record(z.string(), z.string().length(64))]),
+  peers: z.union([z.literal("any"), z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/))]),
   allowedTasks: z.union([z.literal("all"), z.array(z.string())]),
   evaluation: z.strictObject({
     maxEpsilon: z.number().gt(0),

@@ -19,7 +19,7 @@ export const SITE_FILES = {
 const AggregatorSchema = z.strictObject({
   format: z.literal("fedkim-aggregator/1"),
   url: z.string(),
-  publicKey: z.string().length(64),
+  publicKey: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
 /** The aggregator that a site enrolled with; its key is pinned. */

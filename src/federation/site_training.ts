@@ -57,8 +57,26 @@ export async function prepareTraining(
       needed: plan.dp.request.populations.map((population) => population.name).join(", "),
     });
   }
+  requireSameTasks(plan, index);
   const features = await StoredFeatures.create(folder, plan.model.spec, base, index, text);
   return { plan, base, features, populations, [Symbol.dispose]: () => features[Symbol.dispose]() };
+}
+
+/** A head of another form than the manifest's task could fail at some labels and not at others, which would tell them. */
+function requireSameTasks({ model }: FederationPlan, { sets }: SiteIndex): void {
+  for (const { task: name, set, type, answers } of model.spec.heads) {
+    const own = sets.find((one) => one.name === set)?.manifest.tasks.find((task) => task.name === name);
+    if (own === undefined) continue;
+    const classes = type === "multiclass" || type === "multilabel" ? own.classes ?? [] : undefined;
+    if (own.type === type && (classes === undefined || classes.join("\n") === answers?.join("\n"))) continue;
+    throw new FedKimError("DatasetError", `The task ${name} of the plan is another one than this site's.`, {
+      found: `${type} with ${answers?.length ?? 1} answers`,
+      needed: `${own.type}${
+        own.classes === undefined ? "" : ` with the ${own.classes.length} classes of the manifest`
+      }`,
+      remedy: "have the public manifest and the site's name the same classes in the same order",
+    });
+  }
 }
 
 /** Which aggregation a contribution is for; of use in `local` mode only. */

@@ -18,10 +18,12 @@ import type { ClientConfig } from "./config.ts";
 import { evaluationAt, federationPlanHash, lastRound, openPlan } from "./federation_plan.ts";
 import { decodeFlat } from "./flat_model.ts";
 import { readIdentity } from "./identity_file.ts";
-import { checkCountersignedHead, type CountersignedHead } from "./ledger_head.ts";
+import { signHoldings } from "./holdings.ts";
+import { checkCountersignedHead, parseJoined } from "./ledger_head.ts";
 import type { Letter } from "./mailbox.ts";
+import { passes } from "./passing_trouble.ts";
 import { gatePlan } from "./plan_gate.ts";
-import { fromProblem } from "./problem.ts";
+import { fromProblem, printable } from "./problem.ts";
 import { openRoundOrder, rosterOf } from "./round_order.ts";
 import { withSpan } from "./telemetry.ts";
 import { readTextTable } from "./text_table.ts";
@@ -43,10 +45,11 @@ import {
   type TrainingSite,
 } from "./site_training.ts";
 
-/** What is no refusal of a plan: a lost connection or a full disk passes, and the site comes again. */
-const PASSING_TROUBLE: ReadonlySet<string> = new Set(["NetworkError", "StoreError"]);
 /** How often a masked vector is sent anew, from its start, after it lost its place at a busy aggregator. */
 const MAX_RESENDS = 16;
+
+/** What a step's model may carry besides its parameters, bytes. */
+const MODEL_HEAD_BYTES = 2 ** 20;
 
 /** What a site worker says about itself, locally; nothing of it is sent. */
 export type SiteEvent =
@@ -188,13 +191,22 @@ async function serve(site: Site): Promise<void> {
       site.options.onEvent({
         kind: "aborted",
         round: letter.round,
-        reason: new TextDecoder().decode(letter.body),
+        reason: printable(new TextDecoder().decode(letter.body)),
       });
     } else {
-      if (letter.body.length > 0) throw fromProblem(JSON.parse(new TextDecoder().decode(letter.body)), 200);
+      if (letter.body.length > 0) throw fromProblem(farewellOf(letter.body), 200);
       site.options.onEvent({ kind: "finished", steps });
       return;
     }
+  }
+}
+
+/** The problem that a farewell tells of. @throws FedKimError `FormatError` where it is no JSON */
+function farewellOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch (cause) {
+    throw new FedKimError("FormatError", "The aggregator's farewell is malformed.", { cause });
   }
 }
 
@@ -214,11 +226,11 @@ function isNotJoined(error: unknown): boolean {
 
 /** Joins and guards against roll-back: the newest countersigned head must be in this site's ledger. */
 async function join_(site: Site): Promise<number> {
-  const answer = await site.connection.postJson<{ head: CountersignedHead | null; newest: number }>(
-    "/v1/join",
-    {
+  const answer = parseJoined(
+    await site.connection.postJson<unknown>("/v1/join", {
       head: site.ledger.head(),
-    },
+      holdings: signHoldings(site.identity, site.data.sets.map(({ name }) => name)),
+    }),
   );
   if (answer.head !== null) {
     checkCountersignedHead(answer.head, site.identity.id, fromHex(site.pinned.publicKey)!);
@@ -267,7 +279,7 @@ async function preparePlan(site: Site, letter: Letter): Promise<PreparedSite> {
     // Only the code travels: why a site refuses is the site's own business.
     const known = asDiskFull(site.options.config.state, error);
     const code = known instanceof FedKimError ? known.code : "InternalError";
-    if (!PASSING_TROUBLE.has(code)) {
+    if (!(known instanceof FedKimError && passes(known))) {
       const refusal = { accepted: false, planHash: sha256Hex(letter.body), code };
       await site.connection.postJson("/v1/plan/answer", refusal).catch(() => {});
     }
@@ -329,7 +341,8 @@ async function beginStep(
     random: site.randomBytes,
     // Called once, when the shares of all others have arrived.
     input: async () => {
-      const bytes = await site.connection.artefact(toHex(config.modelHash));
+      const most = 4 * plan.dp.request.dimension + MODEL_HEAD_BYTES;
+      const bytes = await site.connection.artefact(toHex(config.modelHash), most);
       await site.patients.leaveOutWithdrawn(site.data, training.features);
       if (evaluation !== undefined) return await evaluate(site, training, bytes, round);
       const flat = decodeFlat(bytes, config.dimension);

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 import type { ServerOptimizerState } from "./server_optimizer.ts";
 
@@ -14,6 +15,17 @@ export interface StepState {
   /** Best mean AUROC on public validation so far, and after which step. */
   readonly best: { readonly round: number; readonly mean: number } | undefined;
 }
+
+const count = z.number().int().min(0);
+const HeadSchema = z.object({
+  round: count,
+  abortsInARow: count,
+  best: z.object({ round: count, mean: z.number() }).optional(),
+  d: count,
+  optimizerStep: count,
+  // Vectors of the server optimizer; a head that names none was written by the one that had two.
+  memory: count.max(8).default(2),
+});
 
 /** The state as bytes: a JSON head, then parameters and the strategy's memory as little-endian float64. */
 export function encodeStepState({ flat, optimizer, ...head }: StepState): Uint8Array {
@@ -44,8 +56,8 @@ export function decodeStepState(bytes: Uint8Array): StepState {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const length = view.getUint32(0, true);
-    const { d, optimizerStep, memory = 2, round, abortsInARow, best } = JSON.parse(
-      new TextDecoder().decode(bytes.subarray(4, 4 + length)),
+    const { d, optimizerStep, memory, round, abortsInARow, best } = HeadSchema.parse(
+      JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))),
     );
     if (bytes.length !== 4 + length + 8 * (1 + memory) * d) {
       throw new RangeError(`${bytes.length} bytes for d = ${d}`);

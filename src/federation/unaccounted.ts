@@ -20,9 +20,9 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
   },
   {
     what: "Sets held",
-    seenBy: "aggregator",
+    seenBy: "aggregator and other sites",
     note:
-      "a site that lacks a whole set sends noise on its coordinates too, but its ledger and its agreement to tasks can show which sets it holds",
+      "every site signs at join which sets it holds, and the plan carries these statements so that each site can count the holders of a set; a site that lacks a set sends noise on its coordinates all the same",
   },
   {
     what: "Ledger head",

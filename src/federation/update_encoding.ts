@@ -1,5 +1,6 @@
+import { decodeSum } from "../dp/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
-import type { LocalPlan } from "./federation_plan.ts";
+import type { FederationPlan, LocalPlan } from "./federation_plan.ts";
 
 /** Largest sum that the ring of 32 bits holds, signed. */
 const RING_REACH = 2 ** 31 - 1;
@@ -34,4 +35,16 @@ export function encodeModelUpdate(plan: LocalPlan, update: Float64Array): Uint32
 export function decodeModelUpdates(plan: LocalPlan, sum: Uint32Array): Float64Array {
   const scale = updateScale(plan);
   return Float64Array.from(sum, (word) => (word | 0) / scale);
+}
+
+/**
+ * What the unmasked sum stands for: in `distributed` mode the noised sum of clipped gradients in units of the clip
+ * bounds, in `local` mode the sum of the sites' model updates.
+ *
+ * @param plan the signed plan
+ * @param sum the unmasked sum modulo 2^32
+ * @returns `[d]`
+ */
+export function aggregateOf(plan: FederationPlan, sum: Uint32Array): Float64Array {
+  return plan.mode === "local" ? decodeModelUpdates(plan, sum) : decodeSum(plan.dp, sum);
 }

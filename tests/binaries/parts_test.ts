@@ -24,7 +24,13 @@ Deno.test("every Worker and file that the product finds by import.meta.url goes 
     `a use in another form than new URL("...", import.meta.url): ${used}`,
   );
   const targets = references.map(({ target }) => target);
-  for (const worker of ["src/secure_agg/mask_worker.ts", "src/dp/plan/_update_worker.ts"]) {
+  for (
+    const worker of [
+      "src/secure_agg/mask_worker.ts",
+      "src/secure_agg/_simulated_worker.ts",
+      "src/dp/plan/_update_worker.ts",
+    ]
+  ) {
     assert.ok(targets.includes(worker), worker);
   }
   assert.ok(targets.some((target) => target.startsWith("models/")));

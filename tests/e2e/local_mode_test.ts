@@ -2,20 +2,31 @@ import assert from "node:assert/strict";
 import { buildReport, type DpPlan, epsilonAt, readLedger } from "../../src/dp/mod.ts";
 import type { FederationPlan } from "../../src/federation/mod.ts";
 import { sha256Hex } from "../../src/formats/canonical_json.ts";
+import { letEvaluate, reached } from "./_evaluating.ts";
+import { assertEvaluatedOnce } from "./_exact_run.ts";
 import { SITES, TestFederation } from "./_federation.ts";
 
 const ROUNDS = 2;
 const STEPS = 3;
 
-Deno.test("a federation in local mode: sites train alone with the whole noise, and only the sum of their updates is opened", async () => {
+Deno.test("a federation in local mode: sites train alone with the whole noise, only the sum of their updates is opened, and an evaluation at the sites outlives a kill of the aggregator", async () => {
   const federation = await TestFederation.create(await Deno.makeTempDir(), ROUNDS, 30_000, 120_000, {
     mode: "local",
     local: { steps: STEPS, proximal: 0.01 },
-  });
+    evaluation: { tasks: ["icu_shock"], epsilon: 100, bins: 6, minimumCount: 8 },
+  }, 60);
   try {
+    await letEvaluate(federation.dir, { maxEpsilon: 100, minimumCount: 8 });
+    const evaluating = reached(federation, ROUNDS + 1, "commit_vector");
     federation.start();
-    const { code, log } = await federation.finished();
+    await evaluating;
+    await federation.stopAggregator("SIGKILL");
+    await federation.startAggregator();
+    const { code, stdout, log } = await federation.finished();
     assert.equal(code, 0, log);
+    const { noise, groups } = JSON.parse(stdout).crossSite.tasks.icu_shock;
+    assert.ok(noise > 0 && groups[0].figures.n.value > 0);
+    await assertEvaluatedOnce(federation);
     const { plan } = JSON.parse(await Deno.readTextFile(`${federation.dir}/run/run.json`)) as {
       plan: FederationPlan;
     };
@@ -44,6 +55,7 @@ Deno.test("a federation in local mode: sites train alone with the whole noise, a
     );
     for (const { populations } of ledgers) {
       for (const { rounds, spentEvent, spent, budget } of populations) {
+        if (budget.population.endsWith(".held_out")) continue;
         assert.equal(rounds, ROUNDS);
         assert.deepEqual(
           spentEvent,

@@ -1,31 +1,28 @@
 import assert from "node:assert/strict";
-import { decodeMessage } from "../../src/secure_agg/mod.ts";
 import { openStore } from "../../src/federation/store/mod.ts";
 import { postgresTest } from "../_postgres.ts";
-import { assertExactRun } from "./_exact_run.ts";
+import { letEvaluate, reached } from "./_evaluating.ts";
+import { assertEvaluatedOnce, assertExactRun } from "./_exact_run.ts";
 import { TestFederation } from "./_federation.ts";
 
 const STEPS = 3;
 
-/** Resolves when a site sends a message of a type in a step. */
-function reached(federation: TestFederation, step: number, type: string): Promise<void> {
-  return new Promise((resolve) => {
-    federation.onSeen = ({ path, body }) => {
-      if (path === `/v1/rounds/${step}/messages` && decodeMessage(body).type === type) resolve();
-    };
-  });
-}
-
 /** A federation on a PostgreSQL, whose sites wait long enough for a take-over. */
-async function replicated(url: string): Promise<TestFederation> {
-  return await TestFederation.create(await Deno.makeTempDir(), STEPS, 30_000, 120_000, { store: url }, 90);
+async function replicated(
+  url: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<TestFederation> {
+  const dir = await Deno.makeTempDir();
+  return await TestFederation.create(dir, STEPS, 30_000, 120_000, { store: url, ...more }, 90);
 }
 
 postgresTest(
-  "of two replicas the other one finishes when the leader is killed in a step, and sites may call either",
+  "of two replicas the other one goes on when the leader is killed in a step, and in the evaluation once more",
   async ({ url }) => {
-    const federation = await replicated(url);
+    const evaluation = { tasks: ["icu_shock"], epsilon: 100, bins: 6, minimumCount: 8 };
+    const federation = await replicated(url, { evaluation });
     try {
+      await letEvaluate(federation.dir, { maxEpsilon: 100, minimumCount: 8 });
       const replica = await federation.startReplica("second", {});
       // Every site calls the follower from now on, which passes everything on to the leader.
       federation.leadTo(replica.url);
@@ -33,10 +30,18 @@ postgresTest(
       federation.start();
       await half;
       await federation.stopAggregator("SIGKILL");
-      const { code } = await replica.child.status;
-      assert.equal(code, 0, replica.log);
-      assert.equal(JSON.parse(await replica.stdout).steps, STEPS);
+      const evaluating = reached(federation, STEPS + 1, "commit_vector");
+      const third = await federation.startReplica("third", {});
+      await evaluating;
+      federation.leadTo(third.url);
+      replica.child.kill("SIGKILL");
+      const { code } = await third.child.status;
+      assert.equal(code, 0, third.log);
+      const result = JSON.parse(await third.stdout);
+      assert.equal(result.steps, STEPS);
+      assert.deepEqual(Object.keys(result.crossSite.tasks), ["icu_shock"]);
       await assertExactRun(federation, STEPS);
+      await assertEvaluatedOnce(federation);
     } finally {
       await federation.close();
     }

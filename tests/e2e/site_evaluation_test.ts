@@ -4,11 +4,8 @@ import {
   type CrossSiteEvaluation,
   EnrollmentBook,
   type FederationPlan,
-  readIdentity,
   readWithdrawals,
-  SITE_FILES,
   withdrawPatients,
-  writePolicy,
 } from "../../src/federation/mod.ts";
 import { federationPlanHash } from "../../src/federation/federation_plan.ts";
 import { decodeEvaluationModel } from "../../src/federation/site_evaluation/mod.ts";
@@ -20,7 +17,7 @@ import { readTextTable } from "../../src/federation/text_table.ts";
 import { readWeights } from "../../src/federation/weights_file.ts";
 import { decodeMessage } from "../../src/secure_agg/mod.ts";
 import { selectBackend } from "../../src/tensor/mod.ts";
-import { openPolicy } from "../federation/_plan.ts";
+import { holdOut, letEvaluate } from "./_evaluating.ts";
 import { SITES, TestFederation } from "./_federation.ts";
 import { memoryHolds } from "./_process_memory.ts";
 import { metricsOf } from "./_exact_run.ts";
@@ -36,17 +33,8 @@ async function prepared(dir: string, allowed: boolean): Promise<TestFederation> 
     tasks: ["icu_shock", "icu_mortality", "cxr_pneumonia"],
     evaluation: { epsilon: EPSILON, bins: 6, minimumCount: 8 },
   });
-  for (const site of SITES) {
-    const state = `${dir}/sites/${site}`;
-    const evaluation = { maxEpsilon: EPSILON, minimumCount: 8 };
-    await writePolicy(
-      `${state}/${SITE_FILES.policy}`,
-      { ...openPolicy(site), ...(allowed ? { evaluation } : {}) },
-      await readIdentity(`${state}/${SITE_FILES.identity}`),
-    );
-    const config = JSON.parse(await Deno.readTextFile(`${state}/client.json`));
-    await Deno.writeTextFile(`${state}/client.json`, JSON.stringify({ ...config, heldOut: heldOutAt(site) }));
-  }
+  if (allowed) await letEvaluate(dir, { maxEpsilon: EPSILON, minimumCount: 8 }, heldOutAt);
+  else for (const site of SITES) await holdOut(dir, site, heldOutAt(site));
   return federation;
 }
 

@@ -1,5 +1,6 @@
 import { createPlan } from "../../src/dp/mod.ts";
 import type { FederationPlan } from "../../src/federation/federation_plan.ts";
+import { signHoldings } from "../../src/federation/holdings.ts";
 import type { SitePolicy } from "../../src/federation/site_policy.ts";
 import { toHex } from "../../src/formats/hex.ts";
 import { composeSite, createSpec, federatedParameters } from "../../src/local/mod.ts";
@@ -43,7 +44,11 @@ export function makePlan(epsilon = 4): FederationPlan {
     format: "fedkim-plan/1",
     federation: "test",
     mode: "distributed",
-    roster: sites.map((site) => ({ site: site.id, publicKey: toHex(site.publicKey) })),
+    roster: sites.map((site) => ({
+      site: site.id,
+      publicKey: toHex(site.publicKey),
+      holdings: signHoldings(site, ["icu"]),
+    })),
     tasks: ["icu_shock"],
     model: { spec, baseWeights: "0".repeat(64), textTable: "1".repeat(64) },
     dp: createPlan({

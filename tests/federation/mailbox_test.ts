@@ -83,3 +83,13 @@ Deno.test("a site that goes on at a rebuilt mailbox sees what it would have seen
     },
   ));
 });
+
+Deno.test("a body that is posted as its maker is made when it is fetched, and the same again for a lost answer", async () => {
+  const mailbox = new Mailbox();
+  let made = 0;
+  mailbox.post({ ...message(1, "share_keys"), body: () => (made++, new Uint8Array([5])) });
+  assert.equal(made, 0);
+  const first = await mailbox.take(0, 10);
+  assert.deepEqual(first, await mailbox.take(0, 10));
+  assert.deepEqual([made, first?.body], [2, new Uint8Array([5])]);
+});

@@ -6,6 +6,7 @@ import {
   type PlanTerms,
   sealPlan,
 } from "../../src/federation/federation_plan.ts";
+import { signHoldings } from "../../src/federation/holdings.ts";
 import { gatePlan } from "../../src/federation/plan_gate.ts";
 import { openRoundOrder, roundConfigOf, sealRoundOrder } from "../../src/federation/round_order.ts";
 import type { SitePolicy } from "../../src/federation/site_policy.ts";
@@ -56,7 +57,8 @@ Deno.test("gatePlan() refuses sites that the policy does not know, and the same 
     plan.roster.map((entry, i) => (i === index ? { ...entry, ...change } : entry));
   refused({ roster: roster(2, { site: "sybil" }) }, {}, "unknown_peer");
   refused({ roster: roster(2, { publicKey: "ab".repeat(32) }) }, {}, "unknown_peer");
-  gatePlan({ ...plan, roster: roster(2, { site: "sybil" }) }, { ...policy, peers: "any" }, sites[0], UNITS);
+  const sybil = { site: "sybil", holdings: signHoldings({ ...sites[2], id: "sybil" }, ["icu"]) };
+  gatePlan({ ...plan, roster: roster(2, sybil) }, { ...policy, peers: "any" }, sites[0], UNITS);
 });
 
 Deno.test("gatePlan() refuses a model that trains other tasks, sets or dimensions than the plan accounts", () => {

@@ -19,7 +19,7 @@ const DIMENSION = 100;
 const DEADLINE = 60_000;
 
 /** A round of twelve sites with four chunks each; at most eight may upload at a time. */
-async function openRound(options: { present?: number; now?: () => number } = {}) {
+async function openRound(options: { present?: number; now?: () => number; placeMs?: number } = {}) {
   const store = await openStore(":memory:");
   const identities = Array.from({ length: SITES }, (_, i) => generateIdentity(`site-${i}`));
   const enrolled = new Map(identities.map((identity) => [identity.id, identity.publicKey]));
@@ -44,6 +44,7 @@ async function openRound(options: { present?: number; now?: () => number } = {})
     phaseDeadlineMs: DEADLINE,
     uploadPlaces: 8,
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.placeMs === undefined ? {} : { placeMs: options.placeMs }),
     log: new RoundLog(store, "round", undefined),
   });
   const clientOf = (identity: Identity, value: number): SecAggClient =>
@@ -59,6 +60,50 @@ async function openRound(options: { present?: number; now?: () => number } = {})
 }
 
 const isBusy = (error: unknown): boolean => error instanceof FedKimError && error.code === "NetworkError";
+
+Deno.test("admit() lets an upload wait for a place, so that nothing has to be sent twice", async () => {
+  const round = await openRound();
+  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const everybody = [...round.identities.keys()];
+  let sending = 0;
+  let most = 0;
+  await Promise.all(everybody.map(async (i) => {
+    for (const message of uploads.get(i)!) {
+      const entered = await round.session.admit(round.identities[i].id);
+      most = Math.max(most, ++sending);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await deliver(i, [message]); // never answered busy
+      sending--;
+      entered();
+    }
+  }));
+  assert.equal(most, 8, "places are given out before the bytes come, and no more of them than there are");
+  for (let phase = 0; phase < 2; phase++) {
+    const messages = await answers(everybody);
+    for (const i of everybody) await deliver(i, messages[i]);
+  }
+  const outcome = await round.running;
+  assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
+  await round.close();
+});
+
+Deno.test("admit() sends a site away that finds no place in time, and lets everybody pass once the round is over", async () => {
+  const round = await openRound({ placeMs: 1 });
+  const { deliver, answers, uploads } = await atMaskedInput(round);
+  for (let i = 0; i < 8; i++) await deliver(i, uploads.get(i)!.slice(0, 1));
+  await assert.rejects(round.session.admit(round.identities[8].id), isBusy);
+  (await round.session.admit(round.identities[0].id))(); // goes on with its upload
+  for (let i = 0; i < 8; i++) await deliver(i, uploads.get(i)!.slice(1));
+  for (let i = 8; i < SITES; i++) await deliver(i, uploads.get(i)!);
+  const everybody = [...round.identities.keys()];
+  for (let phase = 0; phase < 2; phase++) {
+    const messages = await answers(everybody);
+    for (const i of everybody) await deliver(i, messages[i]);
+  }
+  assert.equal((await round.running).kind, "sum");
+  (await round.session.admit(round.identities[8].id))();
+  await round.close();
+});
 
 Deno.test("twelve sites that upload at once all get into the sum: a busy server is asked again", async () => {
   const { identities, mailboxes, session, clientOf, running, close } = await openRound();
@@ -193,6 +238,38 @@ Deno.test("an upload that goes on slowly keeps its place: it is given twice its 
   for (const i of slow.slice(1)) await deliver(i, uploads.get(i)!.slice(2));
   for (const i of [0, 9, 10, 11]) await deliver(i, uploads.get(i)!);
   const everybody = round.identities.map((_, i) => i);
+  for (let phase = 0; phase < 2; phase++) {
+    const messages = await answers(everybody);
+    for (const i of everybody) await deliver(i, messages[i]);
+  }
+  const outcome = await round.running;
+  assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
+  await round.close();
+});
+
+Deno.test("bytes of a chunk that is under way keep an upload's place, for half a deadline after its last chunk at most", async () => {
+  let time = 0;
+  const round = await openRound({ now: () => time, placeMs: 1 });
+  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const slow = [0, 1, 2, 3, 4, 5, 6, 7];
+  const arriving = (): void => slow.forEach((i) => round.session.arriving(round.identities[i].id));
+  const idle = DEADLINE / 4;
+
+  for (const i of slow) await deliver(i, uploads.get(i)!.slice(0, 1));
+  time = idle - 1;
+  arriving();
+  time = 2 * idle - 2;
+  arriving();
+  await assert.rejects(deliver(8, uploads.get(8)!), isBusy, "silent for less than the limit");
+  time = 3 * idle - 3;
+  arriving();
+  await assert.rejects(deliver(8, uploads.get(8)!), isBusy, "half a deadline and the limit are not over");
+  time = 3 * idle;
+  arriving();
+  await deliver(8, uploads.get(8)!); // bytes that never become a chunk hold no place for ever
+  round.session.arriving("nobody");
+  for (const i of round.identities.keys()) if (i !== 8) await deliver(i, uploads.get(i)!);
+  const everybody = [...round.identities.keys()];
   for (let phase = 0; phase < 2; phase++) {
     const messages = await answers(everybody);
     for (const i of everybody) await deliver(i, messages[i]);

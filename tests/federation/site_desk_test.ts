@@ -3,6 +3,7 @@ import type { FedKimError } from "../../src/formats/errors.ts";
 import { sha256Hex } from "../../src/formats/canonical_json.ts";
 import { EnrollmentBook } from "../../src/federation/enrollment_book.ts";
 import { stepSequence } from "../../src/federation/letter_order.ts";
+import type { RoundOutcome, RoundSession } from "../../src/federation/round_session.ts";
 import { RunStore } from "../../src/federation/run_store.ts";
 import { SiteDesk } from "../../src/federation/site_desk.ts";
 import { offeredPlan } from "./api/_service.ts";
@@ -44,6 +45,29 @@ Deno.test("a site whose ledger is older than what it showed at its last step or 
   });
 });
 
+Deno.test("a step of an older ledger, or of a copy that went its own way, is refused; the same head again is not", async () => {
+  await withDesk(async (desk) => {
+    await desk.join("a", head(1));
+    desk.offer(offeredPlan());
+    await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
+    const over = Promise.withResolvers<RoundOutcome>();
+    let taken = 0;
+    const session = { receive: () => Promise.resolve(taken++), run: () => over.promise, missing: [] };
+    const running = desk.runSession(3, () => Promise.resolve(session as unknown as RoundSession));
+    await Promise.resolve();
+    const send = (of: { sequence: number; hash: string }) => desk.roundMessage("a", 3, new Uint8Array(), of);
+    const reason = (wanted: string) => (error: FedKimError) =>
+      error.code === "LedgerError" && error.details.reason === wanted;
+    await send(head(3));
+    await send(head(3));
+    await assert.rejects(send({ sequence: 3, hash: "f".repeat(64) }), reason("forked"));
+    await assert.rejects(send(head(2)), reason("rolled_back"));
+    assert.equal(taken, 2);
+    over.resolve({ kind: "aborted", error: new Error("over") });
+    await running;
+  });
+});
+
 Deno.test("answers for another plan, and sites of another federation, are refused", async () => {
   await withDesk(async (desk) => {
     await desk.join("a", head(1));
@@ -53,6 +77,20 @@ Deno.test("answers for another plan, and sites of another federation, are refuse
     await assert.rejects(desk.planAnswer("a", answer), { code: "UnexpectedMessage" });
     await assert.rejects(desk.join("stranger", head(1)), { code: "AuthenticationError" });
     await assert.rejects(desk.roundMessage("a", 1, new Uint8Array()), { code: "UnexpectedMessage" });
+  });
+});
+
+Deno.test("a site that accepts the plan of an earlier run is told to join, and is in the present one then", async () => {
+  await withDesk(async (desk) => {
+    desk.offer(offeredPlan());
+    const earlier = { accepted: true, planHash: "earlier", head: head(1) } as const;
+    await assert.rejects(
+      desk.planAnswer("a", earlier),
+      ({ details }: FedKimError) => details.reason === "not_joined",
+    );
+    await desk.join("a", head(1));
+    await desk.planAnswer("a", { ...earlier, planHash: "plan" });
+    assert.ok(desk.present.has("a"));
   });
 });
 

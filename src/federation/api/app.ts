@@ -4,14 +4,16 @@ import { secureHeaders } from "hono/secure-headers";
 import { FedKimError } from "../../formats/errors.ts";
 import { VERSION } from "../../formats/version.ts";
 import type { ArtefactStore } from "../artefact_store.ts";
+import type { Holdings } from "../holdings.ts";
 import type { CountersignedHead } from "../ledger_head.ts";
 import type { EnrollmentBook, LedgerHead, Role } from "../enrollment_book.ts";
 import { type LedgerStatement, takeLedgerStatement } from "../ledger_statement.ts";
 import type { Letter } from "../mailbox.ts";
 import { dashboardApp, type DashboardOptions } from "../dashboard/mod.ts";
 import { artefactResponse } from "./artefact_response.ts";
+import { onlyKnownMethods } from "./methods.ts";
 import { readBody } from "./body.ts";
-import { BodyGate } from "./body_gate.ts";
+import { BodyGate, LARGE_BYTES } from "./body_gate.ts";
 import { toProblem } from "../problem.ts";
 import { callerOf, type RateLimit, RateLimiter } from "./rate_limit.ts";
 import { HEADERS, RequestVerifier } from "../request_auth.ts";
@@ -28,7 +30,10 @@ const STRANGER_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
 const MEMBER_LIMIT: RateLimit = { burst: 2000, perSecond: 200 };
 
 /** Large bodies of members that are in memory at a time, bytes; whoever comes then waits with its bytes unread. */
-const BODIES_HELD = 96 * 2 ** 20;
+const BODIES_HELD = 32 * 2 ** 20;
+
+/** Where messages of a step go; the group is its number. */
+const MESSAGE_PATH = /^\/v1\/rounds\/(\d{1,9})\/messages$/;
 
 /** What a browser must be told of data that it was led to: every answer of every step carries it, so no more than that. */
 const DATA_HEADERS = {
@@ -47,13 +52,21 @@ const UNSIGNED_BODY_BYTES = 16_384;
 /** What the HTTP surface needs of the running aggregator. */
 export interface AggregatorDesk {
   /** Admits a site to the federation and says where its mailbox stands. */
-  join(site: string, head: LedgerHead): Promise<{ head: CountersignedHead | null; newest: number }>;
+  join(
+    site: string,
+    head: LedgerHead,
+    holdings?: Holdings,
+  ): Promise<{ head: CountersignedHead | null; newest: number }>;
   /** Changes a key; refused while a signed plan names the old one. */
   changeKey<T>(change: () => Promise<T>): Promise<T>;
   /** Takes a site's answer to the plan. */
   planAnswer(site: string, answer: PlanAnswer): Promise<void>;
+  /** Waits until a large message of a site can be taken; gives how to say that it has come. */
+  admit(site: string, round: number): Promise<() => void>;
   /** Takes a secure-aggregation message. */
   roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void>;
+  /** Notes that bytes of a member's request are coming in. */
+  arriving(member: string): void;
   /** The next letter for a site, waiting for one. */
   nextLetter(site: string, after: number, timeoutMs: number): Promise<Letter | undefined>;
   /** Notes that a member has called, and with which software. */
@@ -114,6 +127,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   app.use("/v1/*", secureHeaders(DATA_HEADERS));
   const address = ({ env }: Context<Environment>) => callerOf(env?.remoteAddr?.hostname ?? "unknown");
   app.use(unlessProbe(limited(new RateLimiter(ADDRESS_LIMIT), address)));
+  app.use(onlyKnownMethods(() => app.routes));
   const stranger = limited(new RateLimiter(STRANGER_LIMIT), address);
   app.use("/v1/enroll", stranger, unsignedBody());
   app.use("/v1/status", stranger);
@@ -136,7 +150,7 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
       book,
       maxBodyBytes,
       limited(new RateLimiter(MEMBER_LIMIT), (c) => c.get("member")),
-      (member, software) => desk.seen(member, software),
+      desk,
     ),
   ] as const;
   for (
@@ -172,7 +186,8 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     return c.json({ rotated: c.get("member") }, 200);
   });
   app.openapi(ROUTES.join, async (c) => {
-    return c.json(await desk.join(c.get("member"), c.req.valid("json").head), 200);
+    const { head, holdings } = c.req.valid("json");
+    return c.json(await desk.join(c.get("member"), head, holdings), 200);
   });
   app.openapi(ROUTES.planAnswer, async (c) => {
     await desk.planAnswer(c.get("member"), c.req.valid("json"));
@@ -240,7 +255,7 @@ function signature(
   book: EnrollmentBook,
   maxBodyBytes: number,
   memberLimit: MiddlewareHandler<Environment>,
-  seen: (member: string, software: string) => void,
+  desk: Pick<AggregatorDesk, "seen" | "admit" | "arriving">,
 ): MiddlewareHandler<Environment> {
   const bodies = new BodyGate(BODIES_HELD);
   const verifier = new RequestVerifier({
@@ -255,12 +270,22 @@ function signature(
     const request = await verifier.authenticate(c.req.method, pathname + search, c.req.raw.headers);
     c.set("member", request.name);
     const announced = Math.min(Number(c.req.header("content-length")), maxBodyBytes);
-    return await memberLimit(c, () =>
-      bodies.hold(announced, async () => {
-        await verifier.accept(request, await readBody(c.req, maxBodyBytes));
-        seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
-        await next();
-      }));
+    return await memberLimit(c, async () => {
+      const step = announced >= LARGE_BYTES ? MESSAGE_PATH.exec(pathname) : null;
+      const entered = step === null ? () => {} : await desk.admit(request.name, Number(step[1]));
+      try {
+        await bodies.hold(announced, async () => {
+          const body = await readBody(c.req, maxBodyBytes, undefined, () => desk.arriving(request.name));
+          await verifier.accept(request, body);
+          desk.seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
+          await next();
+          // Nobody keeps a body, and the collector would come late: what is let in next is let in for this one.
+          body.buffer.transfer(0);
+        });
+      } finally {
+        entered();
+      }
+    });
   };
 }
 

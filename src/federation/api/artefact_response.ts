@@ -20,7 +20,7 @@ export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, h
   const backwards = match !== null && match[1] !== "" && match[2] !== "" &&
     Number(match[2]) < Number(match[1]);
   if (match === null || backwards || (match[1] === "" && match[2] === "")) {
-    return new Response(bytes, { headers: type });
+    return new Response(bodyOf(bytes), { headers: { ...type, "content-length": `${bytes.length}` } });
   }
   const [first, last] = match[1] === ""
     ? [Math.max(0, bytes.length - Number(match[2])), bytes.length - 1]
@@ -35,8 +35,28 @@ export function artefactResponse(bytes: Uint8Array<ArrayBuffer>, hash: string, h
       { "content-range": `bytes */${bytes.length}` },
     );
   }
-  return new Response(bytes.subarray(first, last + 1), {
+  const part = bytes.subarray(first, last + 1);
+  return new Response(bodyOf(part), {
     status: 206,
-    headers: { ...type, "content-range": `bytes ${first}-${last}/${bytes.length}` },
+    headers: {
+      ...type,
+      "content-range": `bytes ${first}-${last}/${bytes.length}`,
+      "content-length": `${part.length}`,
+    },
+  });
+}
+
+/** Bytes of an answer that are handed over at a time. */
+const PIECE_BYTES = 65_536;
+
+/** Large bytes piece by piece as they leave: an answer made of an array would hold a copy for every site that fetches. */
+function bodyOf(bytes: Uint8Array<ArrayBuffer>): BodyInit {
+  if (bytes.length <= PIECE_BYTES) return bytes;
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes.subarray(at, at += PIECE_BYTES));
+      if (at >= bytes.length) controller.close();
+    },
   });
 }

@@ -1,5 +1,5 @@
 /** Bodies below this size pass without waiting: a thousand of them together are still few megabytes. */
-const SMALL_BYTES = 65_536;
+export const LARGE_BYTES = 65_536;
 
 /**
  * Back-pressure for large request bodies: only so many bytes of them are in memory at a time. A body that has to wait
@@ -22,7 +22,7 @@ export class BodyGate {
    * @param bytes length that the body announces; anything but a positive number holds nothing
    */
   async hold<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    if (!(bytes >= SMALL_BYTES)) return await work();
+    if (!(bytes >= LARGE_BYTES)) return await work();
     if (this.#waiting.length > 0 || !this.#fits(bytes)) {
       await new Promise<void>((enter) => this.#waiting.push({ bytes, enter }));
     } else this.#held += bytes;

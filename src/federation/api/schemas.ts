@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { HoldingsSchema } from "../holdings.ts";
 import { ERROR_EXIT_STATUS } from "../../formats/errors.ts";
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
@@ -34,8 +35,9 @@ export const HeadSchema = z.strictObject({
   hash: hex(32),
 }).openapi("LedgerHead");
 
-/** A site comes in. */
-export const JoinSchema = z.strictObject({ head: HeadSchema }).openapi("Join");
+/** A site comes in; one that does not state which sets it holds counts as holding none. */
+export const JoinSchema = z.strictObject({ head: HeadSchema, holdings: HoldingsSchema.exactOptional() })
+  .openapi("Join");
 
 /** The aggregator's signature over the newest head that it has seen of a site. */
 export const CountersignedHeadSchema = z.object({

@@ -68,7 +68,7 @@ export function decodeEvaluationModel(
     if (length > bytes.length - 4) throw new RangeError("cut short");
     const { bins } = HeadSchema.parse(JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))));
     for (const task of tasks) {
-      if (!(task in bins)) throw new RangeError(`no bins for ${task}`);
+      if (!Object.hasOwn(bins, task)) throw new RangeError(`no bins for ${task}`);
       if (bins[task].probabilities.length > most) throw new RangeError(`too many bins for ${task}`);
     }
     return { flat: decodeFlat(bytes.subarray(4 + length), dimension), bins };

@@ -50,7 +50,7 @@ export class SqliteDatabase implements SqlDatabase {
       const db = new DatabaseSync(path);
       // Upload chunks are megabytes: large pages write them three times as fast as the default ones.
       db.exec(`PRAGMA busy_timeout = 5000; PRAGMA page_size = 32768; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2048;
+        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2048; PRAGMA temp_store = MEMORY;
         PRAGMA busy_timeout = ${BLOCKED_MS};`);
       return new SqliteDatabase(db);
     } catch (cause) {

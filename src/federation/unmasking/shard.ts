@@ -40,6 +40,7 @@ export function decodeShard(bytes: Uint8Array): Shard {
   }
   const jobs = Array.from({ length: count }, (_, i) => {
     const at = HEAD_BYTES + JOB_BYTES * i;
+    if (bytes[at] > 1) throw damaged(`the sign ${bytes[at]}`);
     return { negate: bytes[at] === 1, key: bytes.slice(at + 1, at + JOB_BYTES) };
   });
   return { first, length, jobs };

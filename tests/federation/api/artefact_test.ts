@@ -22,6 +22,15 @@ Deno.test("any two ranges that meet give the whole artefact", async () => {
   }));
 });
 
+Deno.test("a large artefact leaves piece by piece, whole and in ranges, and says how long it is", async () => {
+  const large = new Uint8Array(200_001).map((_, i) => i * 7 >> 3);
+  for (const [range, start, end] of [[undefined, 0, 200_001], ["bytes=1-131072", 1, 131_073]] as const) {
+    const response = artefactResponse(large, hash, new Headers(range === undefined ? {} : { range }));
+    assert.equal(response.headers.get("content-length"), `${end - start}`);
+    assert.deepEqual(await content(response), large.subarray(start, end));
+  }
+});
+
 Deno.test("what the caller has is not sent again, and a range outside is refused", async () => {
   assert.equal(ask({ "if-none-match": `"x", "${hash}"` }).status, 304);
   assert.equal(ask({ "if-none-match": `"x"` }).status, 200);

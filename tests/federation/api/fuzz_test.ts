@@ -45,9 +45,10 @@ async function state({ book, desk }: Service): Promise<unknown> {
   ];
 }
 
-async function refused(response: Response, allowed: readonly number[] = []): Promise<void> {
+/** Checks a problem document; gives its reason. */
+async function refused(response: Response, allowed: readonly number[] = []): Promise<string | undefined> {
   const text = await response.text();
-  if (allowed.includes(response.status)) return;
+  if (allowed.includes(response.status)) return undefined;
   assert.ok(response.status >= 400 && response.status < 500, `${response.status}: ${text}`);
   assert.equal(response.headers.get("content-type"), "application/problem+json");
   const problem = JSON.parse(text);
@@ -55,6 +56,7 @@ async function refused(response: Response, allowed: readonly number[] = []): Pro
   assert.notEqual(problem.code, "InternalError");
   assert.equal(problem.status, response.status);
   assert.ok(problem.detail.length > 10 && problem.detail.length < 2000);
+  return problem.reason;
 }
 
 const hostile = fc.oneof(
@@ -122,13 +124,36 @@ Deno.test("no request of any shape gets a 500 or changes anything: problem docum
   });
 });
 
-Deno.test("wrong methods and unknown paths are 404 problem documents", async () => {
+Deno.test("a wrong method is a 405 problem document that says which are right, whoever asks, and changes nothing", async () => {
+  await withService(async (service) => {
+    const before = JSON.stringify(await state(service));
+    const wrong = [
+      ["DELETE", "/v1/join", "POST"],
+      ["GET", "/v1/enroll", "POST"],
+      ["PUT", "/v1/letters", "GET, HEAD"],
+      ["GET", "/v1/rounds/7/messages", "POST"],
+      ["POST", `/v1/artefacts/${"ab".repeat(32)}`, "GET, HEAD"],
+      ["OPTIONS", "/healthz", "GET, HEAD"],
+      ["POST", "/openapi.json", "GET, HEAD"],
+      ["PATCH", "/dashboard/enter", "GET, HEAD, POST"],
+    ];
+    for (const [method, path, allow] of wrong) {
+      for (const signer of ["nobody", service.site] as const) {
+        const response = await service.send(method, path, { signer });
+        assert.equal(response.status, 405, `${method} ${path}`);
+        assert.equal(response.headers.get("allow"), allow, `${method} ${path}`);
+        assert.equal(await refused(response), "wrong_method");
+      }
+    }
+    assert.equal((await service.send("HEAD", "/healthz", { signer: "nobody" })).status, 200);
+    assert.equal(JSON.stringify(await state(service)), before);
+  });
+});
+
+Deno.test("unknown paths are 404 problem documents", async () => {
   await withService(async (service) => {
     for (
-      const [method, path] of [["GET", "/"], ["DELETE", "/v1/join"], ["PUT", "/v1/letters"], [
-        "GET",
-        "/v2/join",
-      ]]
+      const [method, path] of [["GET", "/"], ["GET", "/v2/join"], ["DELETE", "/v1/nothing"]]
     ) {
       const response = await service.send(method, path, { signer: "nobody" });
       await refused(response);

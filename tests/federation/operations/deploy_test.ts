@@ -92,6 +92,24 @@ Deno.test({
   },
 });
 
+/** Linters that a machine may have: their arguments, run in deploy/. */
+const LINTERS: Readonly<Record<string, readonly string[]>> = {
+  hadolint: ["Dockerfile"],
+  yamllint: ["--strict", "."],
+};
+
+for (const [linter, args] of Object.entries(LINTERS)) {
+  const installed = hasProgram(linter, "--version");
+  Deno.test({
+    name: `${linter} finds nothing in deploy/${installed ? "" : ` (skipped: no ${linter})`}`,
+    ignore: !installed,
+    fn: async () => {
+      const { success, stdout } = await new Deno.Command(linter, { args: [...args], cwd: deploy }).output();
+      assert.ok(success, new TextDecoder().decode(stdout));
+    },
+  });
+}
+
 const units = ["aggregator", "client"].map((name) => `systemd/fedkim-${name}.service`);
 
 Deno.test("the systemd units write only to the state and cache folders and gain no rights", () => {

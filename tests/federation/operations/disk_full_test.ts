@@ -3,7 +3,11 @@ import { openLedger } from "../../../src/dp/mod.ts";
 import { openStore } from "../../../src/federation/store/mod.ts";
 import { RoundLog } from "../../../src/federation/round_log.ts";
 import { RunFolder } from "../../../src/federation/run_folder.ts";
-import { writeDurable } from "../../../src/formats/durable_file.ts";
+import { PatientKey } from "../../../src/federation/patient_key.ts";
+import { passes } from "../../../src/federation/passing_trouble.ts";
+import { FedKimError } from "../../../src/formats/errors.ts";
+import { asDiskFull, writeDurable } from "../../../src/formats/durable_file.ts";
+import { BUDGETS, SCHEDULES } from "../../dp/_ledger_plan.ts";
 import { fill, fullDiskTest } from "./_full_disk.ts";
 
 /** What a site or an aggregator says of it. */
@@ -50,6 +54,47 @@ fullDiskTest(
     assert.deepEqual(await Deno.readFile(run.file("best")), new Uint8Array([1, 2, 3]));
   },
 );
+
+fullDiskTest(
+  "on a full disk a site makes no key, says why, and has a whole one after room is made",
+  async (dir) => {
+    fill(dir);
+    await assert.rejects(PatientKey.open(dir), DISK_FULL);
+    await Deno.remove(`${dir}/filler`);
+    const { id } = await PatientKey.open(dir);
+    assert.equal((await PatientKey.open(dir)).id, id);
+  },
+);
+
+fullDiskTest("a full disk is no refusal of a plan, whatever it kept from being written", async (dir) => {
+  using ledger = await openLedger(`${dir}/ledger.jsonl`, { site: "midwest", budgets: BUDGETS });
+  fill(dir);
+  const said = await Deno.writeTextFile(`${dir}/features`, "x".repeat(100_000)).catch((error) => error);
+  const wrapped = new FedKimError("ConfigError", "The features cannot be kept on disk.", { cause: said });
+  for (const error of [said, wrapped]) {
+    const known = asDiskFull(dir, error);
+    assert.ok(known instanceof FedKimError && known.details.reason === "disk_full");
+    assert.ok(passes(known));
+  }
+  const planHash = "1".repeat(64);
+  // Larger than what is left of the ledger's last page.
+  const nothing = Array.from({ length: 400 }, () => ({ type: "no_op" }) as const);
+  const schedules = SCHEDULES.map(({ population, schedule }) => ({
+    population,
+    schedule: { type: "composed", events: [schedule, ...nothing] } as const,
+  }));
+  const unwritable = await ledger.commit({ planHash, schedules, delta: 1e-6 }).then(
+    () => undefined,
+    (error) => error,
+  );
+  assert.ok(
+    unwritable instanceof FedKimError && unwritable.details.reason === "unwritable",
+    String(unwritable),
+  );
+  assert.ok(passes(unwritable));
+  assert.ok(!passes(new FedKimError("ConfigError", "Something else.")));
+  assert.ok(!passes(new FedKimError("LedgerError", "Damaged.", { reason: "damaged" })));
+});
 
 fullDiskTest(
   "on a full disk a step's log refuses for ever, and what it has acknowledged is there again",

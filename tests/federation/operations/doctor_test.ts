@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { coreDumps, swap } from "../../../cli/_doctor_host.ts";
 import { fedkim } from "../../_fedkim.ts";
 import { createIdentity } from "../../../src/federation/identity_file.ts";
 import { openServer } from "../../../src/federation/http_server.ts";
@@ -101,6 +102,8 @@ Deno.test("doctor finds nothing wrong with a site in order, and names what it lo
       "private keys",
       "ledger",
       "disk space",
+      "core dumps",
+      "swap",
       "aggregator",
       "clock",
       "TLS certificate",
@@ -160,4 +163,23 @@ opensslTest("doctor checks the aggregator's certificate: its authority and its e
   await withSite(async ({ doctor }) => {
     assert.deepEqual(failures((await doctor({ caFile })).checks), ["TLS certificate"]);
   }, { tls: await authority.issue("short", 3) });
+});
+
+Deno.test("doctor warns of core dumps and of swap that may not be encrypted, and of nothing else", () => {
+  const limits = (soft: string) =>
+    `Limit                     Soft Limit           Hard Limit           Units\n` +
+    `Max core file size        ${soft.padEnd(20)} unlimited            bytes\n`;
+  assert.equal(coreDumps(limits("0")), "off");
+  assert.match(coreDumps(limits("unlimited")), /^warning: on.*ulimit -c 0/);
+  assert.match(coreDumps(limits("4096")), /^warning/);
+  assert.match(coreDumps(undefined), /^not known here/);
+  const areas = (...devices: string[]) =>
+    ["Filename Type Size Used Priority", ...devices.map((device) => `${device} partition 1000 0 -2`)].join(
+      "\n",
+    );
+  assert.equal(swap(areas()), "none");
+  assert.doesNotMatch(swap(areas("/dev/zram0", "/dev/dm-1", "/dev/mapper/swap")), /warning/);
+  assert.match(swap(areas("/dev/zram0", "/dev/sda3")), /^warning: \/dev\/sda3 may/);
+  assert.match(swap(areas("/swapfile")), /^warning: \/swapfile/);
+  assert.match(swap(undefined), /^not known here/);
 });

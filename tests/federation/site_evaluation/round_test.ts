@@ -21,6 +21,7 @@ import {
   withdrawPatients,
   writePolicy,
 } from "../../../src/federation/mod.ts";
+import { signHoldings } from "../../../src/federation/holdings.ts";
 import { openServer } from "../../../src/federation/http_server.ts";
 import { isHeldOut } from "../../../src/federation/held_out.ts";
 import { PatientKey } from "../../../src/federation/patient_key.ts";
@@ -141,12 +142,12 @@ Deno.test("over HTTP, four real workers give one noised sum of their held-out pa
     });
     const config = { ...CONFIG, epsilon: EPSILON, minimumCount: 8 };
     const evaluation = makeEvaluationPlan(config, { spec, training: dp.request });
-    const roster: { site: string; publicKey: string }[] = [];
+    const roster: FederationPlan["roster"][number][] = [];
     for (const site of SITES) {
       const state = `${dir}/sites/${site}`;
       await acceptInvite(state, encodeInvite(await book.invite(site, server.url)));
       const own = await readIdentity(`${state}/${SITE_FILES.identity}`);
-      roster.push({ site, publicKey: toHex(own.publicKey) });
+      roster.push({ site, publicKey: toHex(own.publicKey), holdings: signHoldings(own, ["icu"]) });
       const allowed = { maxEpsilon: EPSILON, minimumCount: 8 };
       await writePolicy(`${state}/${SITE_FILES.policy}`, { ...openPolicy(site), evaluation: allowed }, own);
     }
