@@ -29,7 +29,7 @@ export interface PromptForm {
 export interface InjectionConfig {
   /** What is trained. */
   readonly method: InjectionMethod;
-  /** Number of experts E. */
+  /** Number of experts E, at most 1,024. */
   readonly experts: number;
   /** Rank r of each expert. */
   readonly r: number;

@@ -13,6 +13,7 @@ interface NumberRule {
 }
 
 const COUNT: NumberRule = { needed: "a positive integer", holds: (x) => Number.isSafeInteger(x) && x >= 1 };
+const EXPERTS: NumberRule = { needed: "from 1 to 1024", holds: (x) => COUNT.holds(x) && x <= 1024 };
 const POSITIVE: NumberRule = { needed: "a positive number", holds: (x) => x > 0 && Number.isFinite(x) };
 const NOT_NEGATIVE: NumberRule = { needed: "0 or a positive number", holds: (x) => x >= 0 && x < Infinity };
 const SHARE: NumberRule = { needed: "at least 0 and below 1", holds: (x) => x >= 0 && x < 1 };
@@ -20,7 +21,7 @@ const PROBABILITY: NumberRule = { needed: "at least 0 and at most 1", holds: (x)
 const FINITE: NumberRule = { needed: "a finite number", holds: Number.isFinite };
 
 const RULES: Readonly<Record<NumberField, NumberRule>> = {
-  experts: COUNT,
+  experts: EXPERTS,
   r: COUNT,
   epochs: COUNT,
   batchSize: COUNT,

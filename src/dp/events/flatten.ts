@@ -1,4 +1,4 @@
-import { canonicalJson } from "./canonical.ts";
+import { canonicalJson } from "../../formats/canonical_json.ts";
 import { invalidEvent } from "./_checks.ts";
 import type { DpEvent } from "./types.ts";
 

@@ -13,7 +13,7 @@
 export { parseEvent } from "./parse.ts";
 export { flattenEvent } from "./flatten.ts";
 export type { CountedEvent, LeafEvent } from "./flatten.ts";
-export { canonicalJson } from "./canonical.ts";
+export { canonicalJson } from "../../formats/canonical_json.ts";
 export type {
   ComposedEvent,
   DiscreteGaussianEvent,
