@@ -24,7 +24,7 @@ import type { RestoreOptions, UnfinishedRun } from "./unfinished_run.ts";
 import { encodeWeights } from "./weights_file.ts";
 
 /** How long the aggregator stays up for sites to fetch their last letter, milliseconds. */
-const FAREWELL_MS = 5_000;
+const FAREWELL_MS = 10_000;
 
 /** What a federation needs. */
 export interface FederationOptions extends RestoreOptions {

@@ -14,6 +14,9 @@ const RETRIABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Longest silence, milliseconds: a long poll and a slow line's upload of a chunk are shorter. */
 const ANSWER_MS = 120_000;
 
+/** Longest wait for a last word that nobody needs, milliseconds. */
+const ACKNOWLEDGE_MS = 2_000;
+
 /** Longest JSON answer, bytes; the longest is a page of the audit log. */
 const JSON_BYTES = 2 ** 24;
 /** Longest letter, bytes: a plan, or one message of secure aggregation for one site. */
@@ -83,6 +86,25 @@ export class AggregatorClient {
       throw malformed("a letter without a known kind, number and step", "a letter of this version");
     }
     return { sequence, kind: kind as LetterKind, round, body };
+  }
+
+  /**
+   * Says once that the last letter has arrived, so that nobody waits for this site; it may be that nobody listens.
+   * @param last the letter's number
+   */
+  async acknowledge(last: number): Promise<void> {
+    const path = `/v1/letters?after=${last}`;
+    try {
+      const answer = await fetch(this.#base + path, {
+        headers: signRequest(this.identity, "GET", path, new Uint8Array()),
+        redirect: "manual",
+        signal: AbortSignal.any([this.signal, AbortSignal.timeout(ACKNOWLEDGE_MS)]),
+        ...(this.http === undefined ? {} : { client: this.http }),
+      });
+      await answer.body?.cancel();
+    } catch {
+      // The federation is over.
+    }
   }
 
   /**

@@ -25,7 +25,7 @@ export type LetterKind = "plan" | "round" | "secagg" | "abort" | "done";
  */
 export class Mailbox {
   #letters: PostedLetter[] = [];
-  #delivered = 0;
+  #handled = 0;
   #closed = false;
   readonly #waiters = new Set<() => void>();
 
@@ -51,9 +51,9 @@ export class Mailbox {
     this.#letters = this.#letters.filter((old) => old.round !== round);
   }
 
-  /** True when the newest letter has been handed out. */
+  /** True when the site has asked for what follows the newest letter: an answer that was handed out may be lost. */
   get emptied(): boolean {
-    return this.#letters.every((letter) => letter.sequence <= this.#delivered);
+    return this.#letters.every((letter) => letter.sequence <= this.#handled);
   }
 
   /** True while a poll waits for the next letter: the site is there. */
@@ -68,12 +68,14 @@ export class Mailbox {
   }
 
   /**
-   * The first letter after `after`, waiting up to `timeoutMs` for one.
+   * The first letter after `after`, waiting up to `timeoutMs` for one; nothing follows the last letter of a run.
    * @param after the last number that the site has handled
    * @param timeoutMs how long to wait, milliseconds
    */
   async take(after: number, timeoutMs: number): Promise<Letter | undefined> {
-    if (this.#first(after) === undefined && !this.#closed) {
+    this.#handled = Math.max(this.#handled, after);
+    const over = this.#letters.some(({ kind, sequence }) => kind === "done" && sequence <= after);
+    if (this.#first(after) === undefined && !this.#closed && !over) {
       await new Promise<void>((resolve) => {
         const done = () => {
           clearTimeout(timer);
@@ -86,7 +88,6 @@ export class Mailbox {
     }
     const letter = this.#first(after);
     if (letter === undefined) return undefined;
-    this.#delivered = Math.max(this.#delivered, letter.sequence);
     const { body } = letter;
     return { ...letter, body: typeof body === "function" ? body() : body };
   }

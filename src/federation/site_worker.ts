@@ -194,6 +194,7 @@ async function serve(site: Site): Promise<void> {
         reason: printable(new TextDecoder().decode(letter.body)),
       });
     } else {
+      await site.connection.acknowledge(after);
       if (letter.body.length > 0) throw fromProblem(farewellOf(letter.body), 200);
       site.options.onEvent({ kind: "finished", steps });
       return;

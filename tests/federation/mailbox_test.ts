@@ -44,6 +44,15 @@ Deno.test("a waiting take() is woken by post()", async () => {
   const waiting = mailbox.take(0, 60_000);
   mailbox.post(done);
   assert.equal((await waiting)?.kind, "done");
+});
+
+Deno.test("a site has heard the end only when it asks for more, which is answered at once", async () => {
+  const mailbox = new Mailbox();
+  mailbox.post(done);
+  assert.equal((await mailbox.take(0, 10))?.kind, "done");
+  assert.equal(mailbox.emptied, false, "the answer may have been lost");
+  assert.equal((await mailbox.take(0, 10))?.kind, "done", "and is given again");
+  assert.equal(await mailbox.take(done.sequence, 60_000), undefined);
   assert.equal(mailbox.emptied, true);
 });
 
