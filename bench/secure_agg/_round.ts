@@ -116,17 +116,9 @@ if (import.meta.main) {
   Deno.exit(0);
 }
 
-/** How V8 frees memory: by helper threads, whose waiting counts as CPU time, or on the program's own thread. */
-export type Collector = "threads" | "alone";
-
-const COLLECTOR_FLAGS: Readonly<Record<Collector, readonly string[]>> = {
-  threads: [],
-  alone: ["--v8-flags=--single-threaded-gc"],
-};
-
 /** {@link measureRound} of a hundred sites, d = 100,000, five late drops, in a fresh process. */
-export async function measureRoundAlone(graph: RoundGraph, collector: Collector): Promise<LoneRound> {
-  const args = ["run", "-A", ...COLLECTOR_FLAGS[collector], import.meta.filename!, graph];
+export async function measureRoundAlone(graph: RoundGraph): Promise<LoneRound> {
+  const args = ["run", "-A", import.meta.filename!, graph];
   const { stdout, success } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
   if (!success) throw new Error("the round's process failed");
   return JSON.parse(new TextDecoder().decode(stdout)) as LoneRound;

@@ -35,17 +35,15 @@ const ROUNDS = 7;
 
 async function roundsSection(): Promise<string> {
   const rows: string[][] = [];
-  const kinds = [["full", "alone"], ["full", "threads"], ["ring", "alone"]] as const;
-  for (const [graph, collector] of kinds) {
+  for (const graph of ["full", "ring"] as const) {
     const { graph: shape, threshold } = roundParams(graph);
     const costs: LoneRound[] = [];
-    for (let turn = 0; turn < ROUNDS; turn++) costs.push(await measureRoundAlone(graph, collector));
+    for (let turn = 0; turn < ROUNDS; turn++) costs.push(await measureRoundAlone(graph));
     const all = (cost: LoneRound): number => cost.clients + cost.server;
     costs.sort((a, b) => all(a) - all(b));
     const median = costs[ROUNDS >> 1];
     rows.push([
       graph,
-      collector === "alone" ? "its own" : "V8's",
       `${shape.kind === "ring" ? shape.degree : 99} / ${threshold}`,
       duration(median.clients),
       duration(median.server),
@@ -60,7 +58,6 @@ async function roundsSection(): Promise<string> {
   }
   const head = [
     "graph",
-    "threads of the garbage collector",
     "k / t",
     "100 clients",
     "server",
@@ -76,9 +73,7 @@ async function roundsSection(): Promise<string> {
     `${
       table(head, rows)
     }\n\nCPU of ${ROUNDS} rounds, each the first of a fresh process; clients and server of the ` +
-    "median round. No party uses another one's work: every site agrees, checks and expands for itself. Where the " +
-    "garbage collector has threads of V8's, their waiting for work counts as CPU time; with `--single-threaded-gc` the " +
-    "round's own thread collects. The last " +
+    "median round. No party uses another one's work: every site agrees, checks and expands for itself. The last " +
     "columns are yardsticks of the median round's process, averages of just before and just after the round: what one " +
     "X25519 agreement and expanded and added masks cost there, and what the round's agreements, verifications and masks " +
     "take at these rates. A machine that is busy with other work shows it in them.\n";
