@@ -204,7 +204,13 @@ export const SERVER_MUTATIONS: readonly Mutation[] = [
     "server_test.ts",
     "every event is recorded before",
   ),
-  m("server.ts", "this.uploadRoom(clientId) <= 0", "false", "server_test.ts", "uploads beyond maxStagedVectors"),
+  m(
+    "server.ts",
+    "this.uploadRoom(clientId) <= 0",
+    "false",
+    "server_test.ts",
+    "uploads beyond maxStagedVectors",
+  ),
   m(
     "ring_vector.ts",
     "if (bytes.length !== wireBytes(form, count)) {",
