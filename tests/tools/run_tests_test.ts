@@ -13,6 +13,9 @@ Deno.test("countsOf() reads the last line of deno test and no other line", () =>
     ignored: 0,
   });
   assert.deepEqual(countsOf("ok | 0 passed | 0 failed | 4 filtered out (3ms)"), NONE);
+  const coloured =
+    "\x1b[0m\x1b[32mok\x1b[0m | 12 passed (3 steps) | 0 failed | 2 ignored \x1b[0m\x1b[38;5;245m(1m2s)\x1b[0m";
+  assert.deepEqual(countsOf(coloured), countsOf(GOOD), "Deno colours its lines in a pipe too");
   assert.equal(countsOf("a test that prints ok | 1 passed"), undefined);
 });
 

@@ -9,12 +9,14 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { REPOSITORY } from "../_source_files.ts";
 import { BUDGETS_PAGE, budgetsOf } from "../test_times.ts";
 import { countsOf, NONE, type SuiteEnd, suiteEnd, summaryLine, together } from "./summary.ts";
 
 const LANES = 2;
+const IN_COLOUR = Deno.stdout.isTerminal() && !Deno.noColor;
 
 /** What `deno task check` checks: after it the check of the tests costs nothing. */
 const CHECKED = ["mod.ts", "cli/", "src/", "tests/", "bench/", "tools/", "examples/"];
@@ -54,9 +56,11 @@ async function runSuite(suite: string): Promise<SuiteEnd> {
     block = [];
   };
   const status = await deno(["test", "-A", "--no-check", `tests/${suite}/`], (line) => {
-    if (line.startsWith("running ")) flush();
-    all.push(line);
-    if (countsOf(line) === undefined) block.push(line);
+    // Deno colours its lines in a pipe too.
+    const plain = stripVTControlCharacters(line);
+    if (plain.startsWith("running ")) flush();
+    all.push(plain);
+    if (countsOf(plain) === undefined) block.push(IN_COLOUR ? line : plain);
   });
   flush();
   return suiteEnd(suite, all, status);
@@ -65,7 +69,8 @@ async function runSuite(suite: string): Promise<SuiteEnd> {
 async function runAll(): Promise<number> {
   const start = performance.now();
   const unchecked = await deno(["check", ...CHECKED], (line) => {
-    if (!line.startsWith("Check ")) console.error(line);
+    const plain = stripVTControlCharacters(line);
+    if (!plain.startsWith("Check ")) console.error(plain);
   });
   if (unchecked !== 0) return 1;
   const queue = await suites();

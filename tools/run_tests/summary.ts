@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** What the last line of a `deno test` run says. */
 export interface Counts {
   /** Tests that passed. */
@@ -16,9 +18,9 @@ export const NONE: Counts = { passed: 0, steps: 0, failed: 0, ignored: 0 };
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed(?: \((\d+) steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored(?: \(\d+ steps?\))?)?(?: \| \d+ measured)?(?: \| \d+ filtered out)? \(.*\)$/;
 
-/** The counts of a summary line, or undefined for any other line. */
+/** The counts of a summary line, with colours or without, or undefined for any other line. */
 export function countsOf(line: string): Counts | undefined {
-  const found = SUMMARY.exec(line);
+  const found = SUMMARY.exec(stripVTControlCharacters(line));
   if (found === null) return undefined;
   const [passed, steps, failed, ignored] = found.slice(1).map((text) => Number(text ?? 0));
   return { passed, steps, failed, ignored };
