@@ -1,13 +1,13 @@
 import { createPlan } from "../../src/dp/mod.ts";
 import type { FederationPlan } from "../../src/federation/federation_plan.ts";
 import { fromHex, toHex } from "../../src/formats/hex.ts";
-import { composeSite, createSpec } from "../../src/local/mod.ts";
 import {
   generateIdentity,
   graphParams,
   type Identity,
   identityFromPrivateKey,
 } from "../../src/secure_agg/mod.ts";
+import { icuSpec } from "../../tests/federation/_icu_spec.ts";
 
 /** Size of a simulated federation; travels to its processes as JSON. */
 export interface CohortSize {
@@ -58,33 +58,7 @@ export async function readIdentities(file: string): Promise<Identity[]> {
 }
 
 /** A model that nobody trains here: the plan has to name one. */
-const SPEC = createSpec(
-  composeSite("public", "public", [{
-    dir: "public/icu",
-    records: [],
-    manifest: {
-      format: "fedkim-dataset/1",
-      name: "icu",
-      records: "records.jsonl",
-      patientField: "patient",
-      privacyUnit: "patient",
-      licence: "CC0-1.0",
-      citation: "none",
-      modalities: { labs: { kind: "vector", field: "labs", channels: ["lactate"] } },
-      tasks: [{
-        name: "icu_shock",
-        type: "binary",
-        label: "labels.shock",
-        question: "Is the patient in shock?",
-        description: "Shock detection.",
-        modalities: ["labs"],
-        modalityDescription: "Laboratory results.",
-        role: "train",
-      }],
-    },
-  }]),
-  ["icu_shock"],
-);
+const SPEC = icuSpec();
 
 /** A plan as the aggregator would sign it for this cohort: graph and thresholds of the strict profile. */
 export function planOf(

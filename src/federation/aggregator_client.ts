@@ -3,7 +3,7 @@ import { FedKimError } from "../formats/errors.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { HEADERS, signRequest } from "./request_auth.ts";
 import { fromProblem } from "./problem.ts";
-import type { Letter, LetterKind } from "./mailbox.ts";
+import { type Letter, LETTER_KINDS, type LetterKind } from "./mailbox.ts";
 import { spanName, withSpan } from "./telemetry.ts";
 import { causesOf, tlsRemedy } from "./tls_client.ts";
 import { pause } from "./pause.ts";
@@ -25,7 +25,18 @@ const LETTER_BYTES = 2 ** 26;
 const ARTEFACT_BYTES = 2 ** 31;
 
 /** What a letter can be. */
-const LETTER_KINDS: ReadonlySet<string> = new Set<LetterKind>(["plan", "round", "secagg", "abort", "done"]);
+const KINDS: ReadonlySet<string> = new Set(LETTER_KINDS);
+
+/** One request. */
+interface Call {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  /** Longest answer, bytes. */
+  readonly most: number;
+  readonly body?: Uint8Array;
+  /** Media type of the body. */
+  readonly type?: string;
+}
 
 /** An answer, with all of its body: one that breaks off in the middle was no answer. */
 interface Answer {
@@ -60,7 +71,13 @@ export class AggregatorClient {
   /** Sends JSON and returns the JSON answer, unchecked. @throws FedKimError `FormatError` when it is none */
   async postJson<T>(path: string, value: unknown): Promise<T> {
     const body = new TextEncoder().encode(JSON.stringify(value));
-    const answer = await this.#request("POST", path, JSON_BYTES, body, "application/json");
+    const answer = await this.#request({
+      method: "POST",
+      path,
+      most: JSON_BYTES,
+      body,
+      type: "application/json",
+    });
     try {
       return JSON.parse(new TextDecoder().decode(answer.body)) as T;
     } catch (cause) {
@@ -70,7 +87,7 @@ export class AggregatorClient {
 
   /** Sends a binary protocol message. */
   async postBytes(path: string, body: Uint8Array): Promise<void> {
-    await this.#request("POST", path, JSON_BYTES, body, "application/octet-stream");
+    await this.#request({ method: "POST", path, most: JSON_BYTES, body, type: "application/octet-stream" });
   }
 
   /**
@@ -78,11 +95,15 @@ export class AggregatorClient {
    * @throws FedKimError `FormatError` for a letter without a kind or number that there is
    */
   async nextLetter(after: number): Promise<Letter | undefined> {
-    const { status, headers, body } = await this.#request("GET", `/v1/letters?after=${after}`, LETTER_BYTES);
+    const { status, headers, body } = await this.#request({
+      method: "GET",
+      path: `/v1/letters?after=${after}`,
+      most: LETTER_BYTES,
+    });
     if (status === 204) return undefined;
     const [sequence, round] = [HEADERS.sequence, HEADERS.round].map((name) => countOf(headers.get(name)));
     const kind = headers.get(HEADERS.kind);
-    if (sequence === undefined || round === undefined || kind === null || !LETTER_KINDS.has(kind)) {
+    if (sequence === undefined || round === undefined || kind === null || !KINDS.has(kind)) {
       throw malformed("a letter without a known kind, number and step", "a letter of this version");
     }
     return { sequence, kind: kind as LetterKind, round, body };
@@ -93,14 +114,9 @@ export class AggregatorClient {
    * @param last the letter's number
    */
   async acknowledge(last: number): Promise<void> {
-    const path = `/v1/letters?after=${last}`;
+    const call = { method: "GET", path: `/v1/letters?after=${last}`, most: LETTER_BYTES } as const;
     try {
-      const answer = await fetch(this.#base + path, {
-        headers: signRequest(this.identity, "GET", path, new Uint8Array()),
-        redirect: "manual",
-        signal: AbortSignal.any([this.signal, AbortSignal.timeout(ACKNOWLEDGE_MS)]),
-        ...(this.http === undefined ? {} : { client: this.http }),
-      });
+      const answer = await this.#fetch(call, AbortSignal.timeout(ACKNOWLEDGE_MS));
       await answer.body?.cancel();
     } catch {
       // The federation is over.
@@ -113,7 +129,7 @@ export class AggregatorClient {
    * @throws FedKimError `AuthenticationError` when the bytes differ, `FormatError` (`too_large`) when there are more
    */
   async artefact(hash: string, most: number = ARTEFACT_BYTES): Promise<Uint8Array<ArrayBuffer>> {
-    const { body: bytes } = await this.#request("GET", `/v1/artefacts/${hash}`, most);
+    const { body: bytes } = await this.#request({ method: "GET", path: `/v1/artefacts/${hash}`, most });
     const found = sha256Hex(bytes);
     if (found !== hash) {
       throw new FedKimError("AuthenticationError", "An artefact is not what the plan names.", {
@@ -126,25 +142,27 @@ export class AggregatorClient {
   }
 
   /** A span of its own for each request; Deno puts its `traceparent` into the request. */
-  async #request(
-    method: string,
-    path: string,
-    most: number,
-    body?: Uint8Array,
-    type?: string,
-  ): Promise<Answer> {
-    const attributes = { "fedkim.request.bytes": body?.length ?? 0 };
-    const send = () => this.#send(method, path, most, body, type);
-    return await withSpan(spanName(method, path), attributes, send);
+  async #request(call: Call): Promise<Answer> {
+    const attributes = { "fedkim.request.bytes": call.body?.length ?? 0 };
+    return await withSpan(spanName(call.method, call.path), attributes, () => this.#send(call));
   }
 
-  async #send(
-    method: string,
-    path: string,
-    most: number,
-    body?: Uint8Array,
-    type?: string,
-  ): Promise<Answer> {
+  /** Signs a request and sends it once; a redirection is an answer as it is. */
+  async #fetch({ method, path, body, type }: Call, patience: AbortSignal): Promise<Response> {
+    const headers = signRequest(this.identity, method, path, body ?? new Uint8Array());
+    if (type !== undefined) headers.set("content-type", type);
+    return await fetch(this.#base + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+      // Whoever answers must not be able to send a hospital's worker to an address of its inner network.
+      redirect: "manual",
+      signal: AbortSignal.any([this.signal, patience]),
+      ...(this.http === undefined ? {} : { client: this.http }),
+    });
+  }
+
+  async #send(call: Call): Promise<Answer> {
     // Time runs from the first failure: a long poll that breaks off was an answer of its own until then.
     let deadline: number | undefined;
     const tooLate = () => Date.now() > (deadline ??= Date.now() + this.reconnectMs);
@@ -158,18 +176,8 @@ export class AggregatorClient {
       };
       heard();
       try {
-        const headers = signRequest(this.identity, method, path, body ?? new Uint8Array());
-        if (type !== undefined) headers.set("content-type", type);
-        const response = await fetch(this.#base + path, {
-          method,
-          headers,
-          ...(body === undefined ? {} : { body: new Uint8Array(body) }),
-          // Whoever answers must not be able to send a hospital's worker to an address of its inner network.
-          redirect: "manual",
-          signal: AbortSignal.any([this.signal, silent.signal]),
-          ...(this.http === undefined ? {} : { client: this.http }),
-        });
-        const answer = await wholeBody(response, heard, most);
+        const response = await this.#fetch(call, silent.signal);
+        const answer = await wholeBody(response, heard, call.most);
         if (response.ok) return { status: response.status, headers: response.headers, body: answer };
         if (response.status >= 300 && response.status < 400) throw redirected(this.#base, response.status);
         const problem = fromProblem(jsonOf(answer), response.status);

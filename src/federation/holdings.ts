@@ -5,6 +5,7 @@ import { canonicalJson } from "../formats/canonical_json.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import type { EnrollmentBook } from "./enrollment_book.ts";
 import type { FederationPlan } from "./federation_plan.ts";
+import { FEWEST_SITES } from "./site_policy.ts";
 
 const LABEL = "fedkim/holdings/1";
 
@@ -83,20 +84,17 @@ export function fewestHolders(
   ]));
 }
 
-/** Fewest holders that a policy can ask for. */
-const FEWEST = 3;
-
 /**
  * Refuses to begin a run that no site would accept.
  * @throws FedKimError `ConfigError`, reason `sub_cohort_too_small`
  */
 export function requireHolders(plan: Pick<FederationPlan, "roster" | "dp" | "secureAggregation">): void {
-  const scarce = [...fewestHolders(plan)].filter(([, holders]) => holders < FEWEST);
+  const scarce = [...fewestHolders(plan)].filter(([, holders]) => holders < FEWEST_SITES);
   if (scarce.length === 0) return;
   throw new FedKimError("ConfigError", "Too few of the sites hold a set that would be trained.", {
     reason: "sub_cohort_too_small",
     found: scarce.map(([set, holders]) => `${set}: a sum could be over ${holders} holders`).join("; "),
-    needed: `at least ${FEWEST} holders in every sum, with ${plan.secureAggregation.nMin} of ` +
+    needed: `at least ${FEWEST_SITES} holders in every sum, with ${plan.secureAggregation.nMin} of ` +
       `${plan.roster.length} sites left`,
     remedy: "name the tasks of the other sets in the configuration (tasks), enroll more holders, or raise " +
       "rounds.minimumSites",

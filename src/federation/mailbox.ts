@@ -17,7 +17,10 @@ export interface PostedLetter extends Omit<Letter, "body"> {
 }
 
 /** `plan`: signed plan; `round`: signed round configuration; `secagg`: a protocol message; `abort`, `done`: ends. */
-export type LetterKind = "plan" | "round" | "secagg" | "abort" | "done";
+export const LETTER_KINDS = ["plan", "round", "secagg", "abort", "done"] as const;
+
+/** One of {@link LETTER_KINDS}. */
+export type LetterKind = typeof LETTER_KINDS[number];
 
 /**
  * What one site may still need, fetched by long poll: the plan, and what the present step says now. A letter stays until

@@ -36,13 +36,16 @@ export interface SitePolicy {
   };
 }
 
+/** Fewest sites that a sum may have. */
+export const FEWEST_SITES = 3;
+
 const PolicySchema: z.ZodType<SitePolicy> = z.strictObject({
   format: z.literal("fedkim-policy/1"),
   site: z.string(),
   maxEpsilon: z.number().gt(0),
   delta: z.number().gt(0).lt(1),
   neighboring: z.literal("add_or_remove_one"),
-  minimumSites: z.number().int().min(3),
+  minimumSites: z.number().int().min(FEWEST_SITES),
   colluders: z.number().int().min(1),
   peers: z.union([z.literal("any"), z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/))]),
   allowedTasks: z.union([z.literal("all"), z.array(z.string())]),

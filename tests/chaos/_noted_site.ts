@@ -1,6 +1,6 @@
 import { readClientConfig, runSite } from "../../src/federation/mod.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
-import { SecAggClient } from "../../src/secure_agg/mod.ts";
+import { notingClient, writeVector } from "../federation/_noting_client.ts";
 
 /** How a site worker with a notebook is run. */
 export interface NotedSite {
@@ -22,16 +22,9 @@ export async function runNotedSite({ configFile, notebook, signal, say }: NotedS
       config,
       signal,
       onEvent: (event) => say(`${config.state}: ${JSON.stringify(event)}`),
-      createClient: (options) =>
-        new SecAggClient({
-          ...options,
-          input: async () => {
-            const vector = await options.input();
-            const file = `${notebook}/${options.identity.id}-${options.config.roundId}.u32`;
-            await Deno.writeFile(file, new Uint8Array(vector.slice().buffer));
-            return vector;
-          },
-        }),
+      createClient: notingClient((vector, { identity, config: { roundId } }) =>
+        writeVector(`${notebook}/${identity.id}-${roundId}.u32`, vector)
+      ),
     });
     return 0;
   } catch (error) {

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { readClientConfig, runSite } from "../../src/federation/mod.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
-import { SecAggClient } from "../../src/secure_agg/mod.ts";
 import { selectBackend } from "../../src/tensor/mod.ts";
+import { notingClient, writeVector } from "../federation/_noting_client.ts";
 
 const [configFile, notebook, label, dieAt] = Deno.args;
 
@@ -26,20 +26,10 @@ try {
     signal: new AbortController().signal,
     onEvent: (event) => console.error(JSON.stringify(event)),
     randomBytes: testBytes,
-    createClient: (options) =>
-      new SecAggClient({
-        ...options,
-        input: async () => {
-          const vector = await options.input();
-          const round = options.config.roundId;
-          if (round === Number(dieAt)) Deno.exit(99);
-          await Deno.writeFile(
-            `${notebook}/${options.identity.id}-${round}.u32`,
-            new Uint8Array(vector.slice().buffer),
-          );
-          return vector;
-        },
-      }),
+    createClient: notingClient(async (vector, { identity, config: { roundId } }) => {
+      if (roundId === Number(dieAt)) Deno.exit(99);
+      await writeVector(`${notebook}/${identity.id}-${roundId}.u32`, vector);
+    }),
   });
   Deno.exit(0);
 } catch (error) {

@@ -3,40 +3,15 @@ import type { FederationPlan } from "../../src/federation/federation_plan.ts";
 import { signHoldings } from "../../src/federation/holdings.ts";
 import type { SitePolicy } from "../../src/federation/site_policy.ts";
 import { toHex } from "../../src/formats/hex.ts";
-import { composeSite, createSpec, federatedParameters } from "../../src/local/mod.ts";
+import { federatedParameters } from "../../src/local/mod.ts";
 import { generateIdentity, type Identity } from "../../src/secure_agg/mod.ts";
+import { icuSpec } from "./_icu_spec.ts";
 
 export const aggregator = generateIdentity("aggregator");
 export const sites: readonly Identity[] = ["a", "b", "c", "d"].map((name) => generateIdentity(name));
 
 /** A local model for one set of vital signs with one task. */
-export const spec = createSpec(
-  composeSite("public", "public", [{
-    dir: "public/icu",
-    records: [],
-    manifest: {
-      format: "fedkim-dataset/1",
-      name: "icu",
-      records: "records.jsonl",
-      patientField: "patient",
-      privacyUnit: "patient",
-      licence: "CC0-1.0",
-      citation: "none",
-      modalities: { labs: { kind: "vector", field: "labs", channels: ["lactate", "creatinine"] } },
-      tasks: [{
-        name: "icu_shock",
-        type: "binary",
-        label: "labels.shock",
-        question: "Is the patient in shock?",
-        description: "Shock detection.",
-        modalities: ["labs"],
-        modalityDescription: "Laboratory results.",
-        role: "train",
-      }],
-    },
-  }]),
-  ["icu_shock"],
-);
+export const spec = icuSpec();
 
 /** A small, valid plan for four sites. */
 export function makePlan(epsilon = 4): FederationPlan {

@@ -63,7 +63,7 @@ const isBusy = (error: unknown): boolean => error instanceof FedKimError && erro
 
 Deno.test("admit() lets an upload wait for a place, so that nothing has to be sent twice", async () => {
   const round = await openRound();
-  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const { deliver, finish, uploads } = await atMaskedInput(round);
   const everybody = [...round.identities.keys()];
   let sending = 0;
   let most = 0;
@@ -78,10 +78,7 @@ Deno.test("admit() lets an upload wait for a place, so that nothing has to be se
     }
   }));
   assert.equal(most, 8, "places are given out before the bytes come, and no more of them than there are");
-  for (let phase = 0; phase < 2; phase++) {
-    const messages = await answers(everybody);
-    for (const i of everybody) await deliver(i, messages[i]);
-  }
+  await finish(everybody);
   const outcome = await round.running;
   assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
   await round.close();
@@ -89,17 +86,14 @@ Deno.test("admit() lets an upload wait for a place, so that nothing has to be se
 
 Deno.test("admit() sends a site away that finds no place in time, and lets everybody pass once the round is over", async () => {
   const round = await openRound({ placeMs: 1 });
-  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const { deliver, finish, uploads } = await atMaskedInput(round);
   for (let i = 0; i < 8; i++) await deliver(i, uploads.get(i)!.slice(0, 1));
   await assert.rejects(round.session.admit(round.identities[8].id), isBusy);
   (await round.session.admit(round.identities[0].id))(); // goes on with its upload
   for (let i = 0; i < 8; i++) await deliver(i, uploads.get(i)!.slice(1));
   for (let i = 8; i < SITES; i++) await deliver(i, uploads.get(i)!);
   const everybody = [...round.identities.keys()];
-  for (let phase = 0; phase < 2; phase++) {
-    const messages = await answers(everybody);
-    for (const i of everybody) await deliver(i, messages[i]);
-  }
+  await finish(everybody);
   assert.equal((await round.running).kind, "sum");
   (await round.session.admit(round.identities[8].id))();
   await round.close();
@@ -164,14 +158,21 @@ async function atMaskedInput(round: Awaited<ReturnType<typeof openRound>>) {
     }
     return all;
   };
+  const phase = async (sites: readonly number[]): Promise<void> => {
+    const messages = await answers(sites);
+    for (const [at, i] of sites.entries()) await deliver(i, messages[at]);
+  };
+  /** The two phases after the masked vectors. */
+  const finish = async (sites: readonly number[]): Promise<void> => {
+    for (let left = 2; left > 0; left--) await phase(sites);
+  };
   const everybody = identities.map((_, i) => i).reverse(); // those that nobody waits for speak first
   for (const i of everybody) await deliver(i, [clients[i].begin()]);
-  const shares = await answers(everybody);
-  for (const [at, i] of everybody.entries()) await deliver(i, shares[at]);
+  await phase(everybody);
   const uploads = new Map<number, Uint8Array[]>();
   const masked = await answers(everybody);
   everybody.forEach((i, at) => uploads.set(i, masked[at]));
-  return { deliver, answers, uploads };
+  return { deliver, finish, uploads };
 }
 
 Deno.test("eight stalled uploads give their places up: others go on, and the very same vectors may come again", async () => {
@@ -179,7 +180,7 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   // The last two sites are not believed to be there, so that no phase waits for them.
   const round = await openRound({ present: SITES - 2, now: () => time });
   const { session, identities } = round;
-  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const { deliver, finish, uploads } = await atMaskedInput(round);
   const stalled = [0, 1, 2, 3, 4, 5, 10, 11];
   const lively = [6, 7, 8, 9];
 
@@ -208,10 +209,7 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
   for (const i of stalled.slice(0, 6)) await deliver(i, uploads.get(i)!);
 
   const survivors = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-  for (let phase = 0; phase < 2; phase++) {
-    const messages = await answers(survivors);
-    for (const [at, i] of survivors.entries()) await deliver(i, messages[at]);
-  }
+  await finish(survivors);
   const outcome = await round.running;
   assert.ok(outcome.kind === "sum");
   assert.deepEqual(outcome.survivors, survivors.map((i) => identities[i].id));
@@ -223,7 +221,7 @@ Deno.test("eight stalled uploads give their places up: others go on, and the ver
 Deno.test("an upload that goes on slowly keeps its place: it is given twice its longest pause, half a deadline at most", async () => {
   let time = 0;
   const round = await openRound({ now: () => time });
-  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const { deliver, finish, uploads } = await atMaskedInput(round);
   const slow = [0, 1, 2, 3, 4, 5, 6, 7];
   const [idle, pause] = [DEADLINE / 4, DEADLINE / 5];
 
@@ -238,10 +236,7 @@ Deno.test("an upload that goes on slowly keeps its place: it is given twice its 
   for (const i of slow.slice(1)) await deliver(i, uploads.get(i)!.slice(2));
   for (const i of [0, 9, 10, 11]) await deliver(i, uploads.get(i)!);
   const everybody = round.identities.map((_, i) => i);
-  for (let phase = 0; phase < 2; phase++) {
-    const messages = await answers(everybody);
-    for (const i of everybody) await deliver(i, messages[i]);
-  }
+  await finish(everybody);
   const outcome = await round.running;
   assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
   await round.close();
@@ -250,7 +245,7 @@ Deno.test("an upload that goes on slowly keeps its place: it is given twice its 
 Deno.test("bytes of a chunk that is under way keep an upload's place, for half a deadline after its last chunk at most", async () => {
   let time = 0;
   const round = await openRound({ now: () => time, placeMs: 1 });
-  const { deliver, answers, uploads } = await atMaskedInput(round);
+  const { deliver, finish, uploads } = await atMaskedInput(round);
   const slow = [0, 1, 2, 3, 4, 5, 6, 7];
   const arriving = (): void => slow.forEach((i) => round.session.arriving(round.identities[i].id));
   const idle = DEADLINE / 4;
@@ -270,10 +265,7 @@ Deno.test("bytes of a chunk that is under way keep an upload's place, for half a
   round.session.arriving("nobody");
   for (const i of round.identities.keys()) if (i !== 8) await deliver(i, uploads.get(i)!);
   const everybody = [...round.identities.keys()];
-  for (let phase = 0; phase < 2; phase++) {
-    const messages = await answers(everybody);
-    for (const i of everybody) await deliver(i, messages[i]);
-  }
+  await finish(everybody);
   const outcome = await round.running;
   assert.ok(outcome.kind === "sum" && outcome.survivors.length === SITES);
   await round.close();

@@ -36,6 +36,15 @@ export function jsonBytes(value: unknown): Uint8Array<ArrayBuffer> {
   return utf8(JSON.stringify(value));
 }
 
+/** What JSON says, or undefined where it is none: parsers that take values see only JSON. */
+export function jsonValueOf(bytes: Uint8Array): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(textOf(bytes)) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Bytes as text. */
 export function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);

@@ -2,8 +2,8 @@
 // Arguments: client.json, notebook folder.
 import { readClientConfig, runSite } from "../../../src/federation/mod.ts";
 import { FedKimError } from "../../../src/formats/errors.ts";
-import { SecAggClient } from "../../../src/secure_agg/mod.ts";
 import { selectBackend } from "../../../src/tensor/mod.ts";
+import { notingClient, writeVector } from "../../federation/_noting_client.ts";
 
 const [configFile, notebook] = Deno.args;
 await selectBackend("cpu");
@@ -12,16 +12,9 @@ try {
     config: await readClientConfig(configFile),
     signal: new AbortController().signal,
     onEvent: () => {},
-    createClient: (options) =>
-      new SecAggClient({
-        ...options,
-        input: async () => {
-          const vector = await options.input();
-          const file = `${notebook}/${options.config.roundId}-${crypto.randomUUID()}.u32`;
-          await Deno.writeFile(file, new Uint8Array(vector.slice().buffer));
-          return vector;
-        },
-      }),
+    createClient: notingClient((vector, { config }) =>
+      writeVector(`${notebook}/${config.roundId}-${crypto.randomUUID()}.u32`, vector)
+    ),
   });
   Deno.exit(0);
 } catch (error) {

@@ -26,7 +26,7 @@ import { openServer } from "../../../src/federation/http_server.ts";
 import { isHeldOut } from "../../../src/federation/held_out.ts";
 import { PatientKey } from "../../../src/federation/patient_key.ts";
 import { sha256Hex } from "../../../src/formats/canonical_json.ts";
-import { decodeMessage, SecAggClient } from "../../../src/secure_agg/mod.ts";
+import { decodeMessage } from "../../../src/secure_agg/mod.ts";
 import { RunFolder } from "../../../src/federation/run_folder.ts";
 import { RunStore } from "../../../src/federation/run_store.ts";
 import { SiteDesk } from "../../../src/federation/site_desk.ts";
@@ -51,6 +51,7 @@ import { synthesizeFederation } from "../../../src/local/synthesize/mod.ts";
 import { selectBackend } from "../../../src/tensor/mod.ts";
 import { LETTERS } from "../../local/_fixtures.ts";
 import { openPolicy } from "../_plan.ts";
+import { notingClient } from "../_noting_client.ts";
 import { CONFIG } from "./_plan.ts";
 
 const SITES = ["site-midwest", "site-south", "site-west", "site-northeast"] as const;
@@ -181,15 +182,7 @@ Deno.test("over HTTP, four real workers give one noised sum of their held-out pa
         },
         signal: stop.signal,
         onEvent: () => {},
-        createClient: (options) =>
-          new SecAggClient({
-            ...options,
-            input: async () => {
-              const vector = await options.input();
-              plain.set(site, vector.slice());
-              return vector;
-            },
-          }),
+        createClient: notingClient((vector) => void plain.set(site, vector.slice())),
       })
     );
     const failed = Promise.all(workers);

@@ -8,34 +8,20 @@ import {
   readFloats,
   readIntegers,
 } from "../../../src/formats/safetensors.ts";
+import { ICU_MANIFEST } from "../../../tests/federation/_icu_spec.ts";
 import { encodeGguf } from "../../../tests/foundation/_gguf_writer.ts";
-import { type FuzzTarget, jsonBytes, law, textOf, utf8 } from "../target.ts";
+import { type FuzzTarget, jsonBytes, jsonValueOf, law, textOf, utf8 } from "../target.ts";
 import { asFile } from "./scratch.ts";
 
 /** A manifest with every kind of modality. */
 export const MANIFEST = {
-  format: "fedkim-dataset/1",
-  name: "icu",
-  records: "records.jsonl",
-  patientField: "patient",
-  privacyUnit: "patient",
-  licence: "CC0-1.0",
-  citation: "none",
+  ...ICU_MANIFEST,
   modalities: {
-    labs: { kind: "vector", field: "labs", channels: ["lactate", "creatinine"] },
+    ...ICU_MANIFEST.modalities,
     vitals: { kind: "timeseries", field: "vitals", channels: ["hr"], steps: 2, stepSeconds: 3600 },
     note: { kind: "text", field: "note" },
   },
-  tasks: [{
-    name: "icu_shock",
-    type: "binary",
-    label: "labels.shock",
-    question: "Is the patient in shock?",
-    description: "Shock detection.",
-    modalities: ["labs", "vitals", "note"],
-    modalityDescription: "Laboratory results.",
-    role: "train",
-  }],
+  tasks: [{ ...ICU_MANIFEST.tasks[0], modalities: ["labs", "vitals", "note"] }],
 };
 
 /** A small safetensors file. */
@@ -140,12 +126,9 @@ export const FORMAT_TARGETS: readonly FuzzTarget[] = [
     kind: "json",
     seeds: () => Promise.resolve([jsonBytes(MANIFEST), utf8('{"b":1e21,"a":[-0,0.1,"\\u2028"]}')]),
     parse: (input) => {
-      let value: unknown;
-      try {
-        value = JSON.parse(textOf(input));
-      } catch {
-        return;
-      }
+      const json = jsonValueOf(input);
+      if (json === undefined) return;
+      const { value } = json;
       const text = canonicalJson(value);
       law(canonicalJson(JSON.parse(text)) === text, "a canonical text with another canonical text");
     },

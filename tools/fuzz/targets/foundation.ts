@@ -12,7 +12,7 @@ import { readWeights } from "../../../src/federation/weights_file.ts";
 import { encodeSafetensors } from "../../../src/formats/safetensors.ts";
 import { selectBackend } from "../../../src/tensor/mod.ts";
 import { writeTinyModel } from "../../../tests/foundation/_tiny_model.ts";
-import { type FuzzTarget, jsonBytes, law, textOf, utf8 } from "../target.ts";
+import { type FuzzTarget, jsonBytes, jsonValueOf, law, textOf, utf8 } from "../target.ts";
 import { ggufSeed, safetensorsSeed } from "./formats.ts";
 import { asFile, scratch } from "./scratch.ts";
 
@@ -90,12 +90,9 @@ export const FOUNDATION_TARGETS: readonly FuzzTarget[] = [
     kind: "json",
     seeds: async () => [await Deno.readFile(`${await tinyModel()}/config.json`)],
     parse: (input) => {
-      let value: unknown;
-      try {
-        value = JSON.parse(textOf(input));
-      } catch {
-        return;
-      }
+      const json = jsonValueOf(input);
+      if (json === undefined) return;
+      const { value } = json;
       const config = parseDecoderConfig(value, "config.json");
       for (const size of [config.hiddenSize, config.layers, config.heads, config.kvHeads, config.vocabSize]) {
         law(Number.isSafeInteger(size) && size > 0, "a size that is no positive integer");

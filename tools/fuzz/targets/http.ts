@@ -4,7 +4,7 @@ import { RequestVerifier, signRequest } from "../../../src/federation/request_au
 import { ERROR_EXIT_STATUS, FedKimError } from "../../../src/formats/errors.ts";
 import { identityFromPrivateKey } from "../../../src/secure_agg/mod.ts";
 import { type Service, withService } from "../../../tests/federation/api/_service.ts";
-import { type FuzzTarget, jsonBytes, law, LawBroken, textOf, utf8 } from "../target.ts";
+import { type FuzzTarget, jsonBytes, jsonValueOf, law, LawBroken, textOf, utf8 } from "../target.ts";
 
 const key = identityFromPrivateKey("a", new Uint8Array(32).fill(7));
 
@@ -125,12 +125,9 @@ export const HTTP_TARGETS: readonly FuzzTarget[] = [
         }),
       ]),
     parse: (input) => {
-      let value: unknown;
-      try {
-        value = JSON.parse(textOf(input));
-      } catch {
-        return;
-      }
+      const json = jsonValueOf(input);
+      if (json === undefined) return;
+      const { value } = json;
       const error = fromProblem(value, 403);
       law(
         error instanceof FedKimError && [...error.message].every((c) => c >= " " && c !== "\u009b"),
