@@ -8,6 +8,12 @@ function shellTest(shell: string, name: string, body: () => Promise<void>): void
   testNeeding("terminal", found(shell) ? undefined : `no ${shell} was found`, `${shell}: ${name}`, body);
 }
 
+/** Where this Deno keeps its packages. */
+async function cacheFolder(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return (JSON.parse(new TextDecoder().decode(stdout)) as { readonly denoDir: string }).denoDir;
+}
+
 /** Runs a script in a shell where `fedkim` is this program and `fedkim.SHELL` its completion script. */
 async function inShell(shell: string, args: readonly string[], script: string): Promise<string> {
   const dir = await Deno.makeTempDir();
@@ -21,7 +27,13 @@ async function inShell(shell: string, args: readonly string[], script: string): 
       args: [...args, "-c", script],
       cwd: dir,
       stdin: "null",
-      env: { PATH: `${dir}:${Deno.env.get("PATH")}`, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", HOME: dir },
+      env: {
+        PATH: `${dir}:${Deno.env.get("PATH")}`,
+        NO_COLOR: "1",
+        DENO_NO_UPDATE_CHECK: "1",
+        HOME: dir,
+        DENO_DIR: await cacheFolder(), // the empty home has none, and every completion would download all packages
+      },
     }).output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     assert.ok(output.success, text(output.stderr));
