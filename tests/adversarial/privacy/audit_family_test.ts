@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { auditSetting, BROKEN, planOf, SOUND } from "../../../bench/attacks/_canary_path.ts";
 import { parsePlan, REFUTED } from "../../../src/dp/mod.ts";
-import { seededWords } from "./_seeded.ts";
+import { seededWords } from "../../_seeded.ts";
 
 Deno.test("no sound setting is refuted: units, epsilons, rates, steps and cohorts (family-wise level 0.006)", () => {
   // Six audits, each of which accuses a sound build with probability at most 0.001.

@@ -10,7 +10,7 @@ import {
   type RandomBytes,
 } from "../../../src/dp/mod.ts";
 import { auroc, perUnitGradients, type SetFeatures, units } from "../../../src/local/mod.ts";
-import { seededWords } from "./_seeded.ts";
+import { seededWords } from "../../_seeded.ts";
 import { makeCase, RESIDUAL } from "../../local/_attention_fixture.ts";
 import { ringVectorSum } from "./_ring.ts";
 

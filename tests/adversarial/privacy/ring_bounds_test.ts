@@ -9,7 +9,7 @@ import {
   roundToRing,
   WordSource,
 } from "../../../src/dp/mod.ts";
-import { seededWords } from "./_seeded.ts";
+import { seededWords } from "../../_seeded.ts";
 import { ringVectorSum } from "./_ring.ts";
 
 const REACH = 2 ** 31 - 1;

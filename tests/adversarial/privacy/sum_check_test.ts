@@ -14,7 +14,7 @@ import { RunStore } from "../../../src/federation/run_store.ts";
 import { encodeModelUpdate } from "../../../src/federation/update_encoding.ts";
 import { ringVectorSum } from "./_ring.ts";
 import { makePlan, spec } from "../../federation/_plan.ts";
-import { seededWords } from "./_seeded.ts";
+import { seededWords } from "../../_seeded.ts";
 
 const UNITS = 40;
 const SURVIVORS = 4;

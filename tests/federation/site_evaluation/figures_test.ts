@@ -9,6 +9,7 @@ import { histogramsOf } from "../../../src/federation/site_evaluation/histogram.
 import { estimatesOf, projected } from "../../../src/federation/site_evaluation/intervals.ts";
 import { taskBins } from "../../../src/federation/site_evaluation/public_bins.ts";
 import { crossSiteMarkdown, crossSiteResult } from "../../../src/federation/site_evaluation/mod.ts";
+import { seededWords } from "../../_seeded.ts";
 import { planWithEvaluation } from "./_plan.ts";
 
 interface Scored {
@@ -109,7 +110,7 @@ Deno.test("noise widens the intervals", () => {
 function releasedSum(epsilon: number, patients: number, seed: number) {
   const plan = planWithEvaluation({ epsilon });
   const { evaluation } = plan;
-  const draw = new SeededRandom(seed);
+  const draw = new SeededRandom(seed), noise = seededWords(seed);
   const task = taskBins(publicScores.scores, publicScores, evaluation.bins);
   const sum = new Uint32Array(evaluation.dp.request.dimension);
   for (let site = 0; site < 4; site++) {
@@ -125,7 +126,7 @@ function releasedSum(epsilon: number, patients: number, seed: number) {
       };
       addUnit(own, evaluation, [record], evaluation.dp.request.populations[0].maxGradNorm);
     });
-    encodeUpdate(evaluation.dp, own).forEach((value, i) => sum[i] += value);
+    encodeUpdate(evaluation.dp, own, noise).forEach((value, i) => sum[i] += value);
   }
   return { plan, sum, bins: { icu_shock: task } };
 }
@@ -162,8 +163,14 @@ Deno.test("results are given by group where the counts allow, and a group that i
   assert.doesNotMatch(text, /NaN|undefined/);
 });
 
-Deno.test("with little data and much noise nothing is claimed", () => {
-  const { plan, sum, bins } = releasedSum(1, 40, 3);
-  const result = crossSiteResult(plan.evaluation, plan.model.spec, bins, sum, 4);
-  assert.ok(result.tasks.icu_shock.groups.every(({ suppressed }) => suppressed));
+Deno.test("with nobody behind the counts and much noise nothing is claimed", () => {
+  let claimed = 0;
+  const runs = 25;
+  for (let seed = 0; seed < runs; seed++) {
+    const { plan, sum, bins } = releasedSum(1, 0, seed);
+    const { groups } = crossSiteResult(plan.evaluation, plan.model.spec, bins, sum, 4).tasks.icu_shock;
+    claimed += groups.filter(({ suppressed }) => !suppressed).length;
+  }
+  // Three deviations on one side: 0.0013 of all groups, of which there are 200 here.
+  assert.ok(claimed <= 2, `${claimed} groups of ${runs} releases without patients were shown`);
 });

@@ -1,5 +1,5 @@
-import type { RandomBytes } from "../../../src/dp/mod.ts";
-import { SeededRandom } from "../../../src/tensor/seeded_random.ts";
+import type { RandomBytes } from "../src/dp/mod.ts";
+import { SeededRandom } from "../src/tensor/seeded_random.ts";
 
 /** A reproducible byte source, a word at a time: many megabytes are drawn here. */
 export function seededWords(seed: number): RandomBytes {
