@@ -118,6 +118,8 @@ async function command(program: string, args: readonly string[]): Promise<void> 
   const { code } = await new Deno.Command(program, {
     args: [...args],
     cwd: "/",
+    // `runuser` and `chown` of the system, which not every path of root has.
+    env: { PATH: `${Deno.env.get("PATH") ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin` },
     stdin: "null",
     stdout: "null",
     stderr: "null",

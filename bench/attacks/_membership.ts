@@ -153,7 +153,7 @@ async function attackRun(
 }
 
 /** Trials on either side of {@link worstCase}. */
-const SIMULATED = 40_000;
+const SIMULATED = 400_000;
 
 /** Likelihood ratios of whole runs for a unit whose gradient always has length 1, all else known. */
 function worstCase(plan: DpPlan, view: View): Scored {

@@ -50,7 +50,7 @@ them is said in [docs/attacks.md](../../docs/attacks.md).
 Chest X-rays of four hospitals (472 patients), the product's default model, a random half of the patients
 trained on for ${STEPS} steps at Poisson rate 0.2; ${members} members and ${others} others over all runs. "DP off" is
 without clip and without noise. "The best there is" knows everybody else and has a target whose gradient is at the
-clip bound in every step: 40,000 runs on either side. TPR is at 0.1 % FPR, with its 95 % interval. The bounds are the accountant's for
+clip bound in every step: 400,000 runs on either side. TPR is at 0.1 % FPR, with its 95 % interval. The bounds are the accountant's for
 that view.
 
 ${

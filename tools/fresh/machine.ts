@@ -43,7 +43,8 @@ export class FreshMachine {
     });
     return new FreshMachine(project, box, {
       HOME: join(box, "home"),
-      PATH: [join(box, "bin"), "/usr/bin", "/bin"].join(":"),
+      // What Debian gives a login; only /usr/local is left out, where a Deno may be.
+      PATH: [join(box, "bin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"].join(":"),
       LANG: "C.UTF-8",
       ...Object.fromEntries(passed),
     });

@@ -54,7 +54,9 @@ async function timed(name: keyof typeof PARTS, kept: readonly string[]): Promise
       ended.push(end);
       console.error(`${command.split("\n")[0]}: exit ${end.code} after ${end.seconds.toFixed(0)} s`);
       if (end.code === 0) continue;
-      console.error(end.output.split("\n").slice(-SHOWN).join("\n"));
+      const log = await Deno.makeTempFile({ prefix: "fedkim-fresh-", suffix: ".log" });
+      await Deno.writeTextFile(log, end.output);
+      console.error(`${end.output.split("\n").slice(-SHOWN).join("\n")}\nAll of it: ${log}`);
       break;
     }
   } finally {
