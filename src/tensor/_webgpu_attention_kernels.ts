@@ -160,15 +160,7 @@ function overKeys(
   rows: tf.TensorInfo,
   shape: number[],
 ): tf.TensorInfo {
-  return runShader(backend, {
-    key: "fk_attention_over_keys",
-    inputs: { weights, rows },
-    sizes: { ...sizes, count: shape[0] * shape[1] },
-    groups: "elements",
-    source: `
-fn main() {
-  if (at >= uniforms.count) { return; }
-  let d = at % uniforms.headDim;
+  const body = `
   let head = at / uniforms.headDim % uniforms.heads;
   let token = at / (uniforms.headDim * uniforms.heads);
   let entry = token / uniforms.queries;
@@ -177,11 +169,13 @@ fn main() {
   let first = ((entry * uniforms.heads + head) * uniforms.queries + query) * uniforms.keys;
   let line = uniforms.kvHeads * uniforms.headDim;
   let base = entry * uniforms.keys * line + keyHead * uniforms.headDim + d;
-  var sum = 0.0;
-  for (var j = 0; j < uniforms.keys; j++) { sum += weights[first + j] * rows[base + j * line]; }
-  result[at] = sum;
-}`,
-  }, shape);
+  for (var j = 0; j < uniforms.keys; j++) { sum += weights[first + j] * rows[base + j * line]; }`;
+  return weightedRows(backend, sizes, {
+    key: "fk_attention_over_keys",
+    inputs: { weights, rows },
+    body,
+    shape,
+  });
 }
 
 /** Sums rows of queries, of all heads of a group, with such weights: one row of `[B*Tk, kvHeads*headDim]` per key. */
@@ -192,30 +186,43 @@ function overQueries(
   rows: tf.TensorInfo,
   shape: number[],
 ): tf.TensorInfo {
-  return runShader(backend, {
-    key: "fk_attention_over_queries",
-    inputs: { weights, rows },
-    sizes: { ...sizes, count: shape[0] * shape[1] },
-    groups: "elements",
-    source: `
-fn main() {
-  if (at >= uniforms.count) { return; }
-  let d = at % uniforms.headDim;
+  const body = `
   let keyHead = at / uniforms.headDim % uniforms.kvHeads;
   let token = at / (uniforms.headDim * uniforms.kvHeads);
   let entry = token / uniforms.keys;
   let key = token % uniforms.keys;
   let sharing = uniforms.heads / uniforms.kvHeads;
   let line = uniforms.heads * uniforms.headDim;
-  var sum = 0.0;
   for (var head = keyHead * sharing; head < (keyHead + 1) * sharing; head++) {
     let first = (entry * uniforms.heads + head) * uniforms.queries * uniforms.keys + key;
     let base = entry * uniforms.queries * line + head * uniforms.headDim + d;
     for (var i = 0; i < uniforms.queries; i++) {
       sum += weights[first + i * uniforms.keys] * rows[base + i * line];
     }
-  }
+  }`;
+  const inputs = { weights, rows };
+  return weightedRows(backend, sizes, { key: "fk_attention_over_queries", inputs, body, shape });
+}
+
+/** One thread for each element `d` of an output row: `body` adds to `sum`. */
+function weightedRows(
+  backend: WebGpuBackend,
+  sizes: HeadSizes,
+  { key, inputs, body, shape }: {
+    key: string;
+    inputs: Record<string, tf.TensorInfo>;
+    body: string;
+    shape: number[];
+  },
+): tf.TensorInfo {
+  const source = `
+fn main() {
+  if (at >= uniforms.count) { return; }
+  let d = at % uniforms.headDim;
+  var sum = 0.0;
+${body}
   result[at] = sum;
-}`,
-  }, shape);
+}`;
+  const count = shape[0] * shape[1];
+  return runShader(backend, { key, inputs, sizes: { ...sizes, count }, groups: "elements", source }, shape);
 }
