@@ -36,6 +36,9 @@ export async function loadTokenizer(folder: string): Promise<TextTokenizer> {
   try {
     refuseWildIds(definition);
     tokenizer = new Tokenizer(definition, settings);
+    if (![...tokenizer.get_vocab(false).values()].every((id) => Number.isInteger(id))) {
+      throw new RangeError("a vocabulary that does not number its tokens");
+    }
   } catch (cause) {
     throw new FedKimError("FormatError", `The tokenizer of ${folder} is malformed.`, {
       found: cause instanceof Error ? cause.message : String(cause),
@@ -59,10 +62,9 @@ function refuseWildIds(definition: Readonly<Record<string, unknown>>): void {
     added_tokens?: unknown;
   };
   const vocab = model?.vocab;
+  if (typeof vocab !== "object" || vocab === null) throw new RangeError("a model without a vocabulary");
   const listed: unknown[] = Array.isArray(added) ? added.map((token) => token?.id) : [];
-  const own: unknown[] = typeof vocab !== "object" || vocab === null || Array.isArray(vocab)
-    ? []
-    : Object.values(vocab);
+  const own: unknown[] = Array.isArray(vocab) ? [] : Object.values(vocab);
   const entries = listed.length + (Array.isArray(vocab) ? vocab.length : own.length);
   const bound = 1024 + SPARSEST * entries;
   for (const id of [...own, ...listed]) {

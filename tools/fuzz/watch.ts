@@ -6,7 +6,7 @@ export interface WatchMessage {
   readonly shared: SharedArrayBuffer;
   /** Where to write an input that never ends. */
   readonly path: string;
-  /** Seconds that one input may take. */
+  /** Processor seconds that one input may take; eight times that on the clock. */
   readonly seconds: number;
 }
 
@@ -15,7 +15,7 @@ export interface WatchMessage {
  * the input stays in a file.
  *
  * @param path where to write the input
- * @param seconds how long one input may take
+ * @param seconds how long one input may take, processor seconds; eight times that on the clock
  * @returns what to call before each input, and how to end the watch
  */
 export function watch(

@@ -34,7 +34,9 @@ const HeadSchema = z.strictObject({
       probabilities: z.array(z.number().min(0).max(1)).min(2).max(50),
       firstYes: z.number().int().min(0).max(50),
       calibrated: z.boolean(),
-    }).refine(({ edges, probabilities }) => probabilities.length === edges.length + 1),
+    }).refine(({ edges, probabilities, firstYes }) =>
+      probabilities.length === edges.length + 1 && firstYes <= probabilities.length
+    ),
   ),
 });
 

@@ -31,10 +31,19 @@ export class DicomItem {
     return text === "" ? undefined : text;
   }
 
-  /** A number of VR US, SS, UL or SL; undefined where there is none. */
+  /**
+   * A number of VR US, SS, UL or SL; undefined where there is none.
+   *
+   * @throws FedKimError `FormatError` when the element is too short for it
+   */
   integer(tag: string, index = 0): number | undefined {
     const element = this.#data.elements[tag];
     if (element === undefined || element.length === 0) return undefined;
+    const size = element.vr === "UL" || element.vr === "SL" ? 4 : 2;
+    // The library reads on into the next element, or beyond the file.
+    if (element.length < (index + 1) * size) {
+      throw badFile(this.file, "DICOM", `${element.length} bytes in element ${tagName(tag)}`);
+    }
     switch (element.vr) {
       case "SS":
         return this.#data.int16(tag, index);
