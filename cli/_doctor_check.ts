@@ -1,5 +1,6 @@
 /** One check of `fedkim doctor`: it passes with what it found, or fails with what to do. @module */
 import { FedKimError } from "../src/formats/errors.ts";
+import { missingPermission } from "../src/formats/missing_permission.ts";
 
 /** What a check found. */
 export interface Check {
@@ -24,7 +25,8 @@ export async function check(
 ): Promise<Check> {
   try {
     return { name, ok: true, detail: await test() };
-  } catch (error) {
+  } catch (caught) {
+    const error = missingPermission(caught) ?? caught;
     if (error instanceof FedKimError && error.details.remedy !== undefined) {
       return { name, ok: false, detail: error.message, remedy: error.details.remedy };
     }

@@ -2,6 +2,7 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { FedKimError } from "../src/formats/errors.ts";
+import { missingPermission } from "../src/formats/missing_permission.ts";
 import {
   causesOf,
   type ClientConfig,
@@ -39,6 +40,8 @@ export async function askAggregator(url: string, outbound: OutboundConfig = {}):
   const http = await outboundClient(outbound);
   try {
     const response = await fetch(`${url.replace(/\/+$/, "")}/healthz`, {
+      // Whoever answers must not be able to send this machine to an address of the inner network.
+      redirect: "manual",
       signal: AbortSignal.timeout(ANSWER_MS),
       ...(http === undefined ? {} : { client: http }),
     });
@@ -46,7 +49,7 @@ export async function askAggregator(url: string, outbound: OutboundConfig = {}):
     const skewMs = Math.abs(Date.parse(response.headers.get("date") ?? "") - Date.now());
     return { status: response.status, skewMs };
   } catch (cause) {
-    throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
+    throw missingPermission(cause) ?? new FedKimError("NetworkError", "The aggregator cannot be reached.", {
       found: `${url}: ${causesOf(cause).join(": ")}`,
       remedy: tlsRemedy(cause) ??
         "check the address, the proxy and the firewall, and that the aggregator runs",
@@ -66,8 +69,10 @@ export async function askAggregator(url: string, outbound: OutboundConfig = {}):
 export async function aggregatorSkew(url: string, outbound: OutboundConfig = {}): Promise<number> {
   const { status, skewMs } = await askAggregator(url, outbound);
   if (status < 200 || status > 299) {
+    const redirected = status >= 300 && status < 400;
     throw new FedKimError("NetworkError", "This address is not that of an aggregator that works.", {
-      found: `${url}/healthz answers ${status}`,
+      ...(redirected ? { reason: "redirected" } : {}),
+      found: `${url}/healthz answers ${status}${redirected ? "; redirections are not followed" : ""}`,
       remedy: "ask the consortium for the right address",
     });
   }

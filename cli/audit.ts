@@ -19,6 +19,7 @@ import { synthesizeFederation } from "../src/local/synthesize/mod.ts";
 import { SeededRandom } from "../src/tensor/seeded_random.ts";
 import { addCanaries, canaryCount, makeScorer, withIncluded } from "./audit_canaries.ts";
 import { makeAuditModel } from "./audit_model.ts";
+import { type NoiseWidth, noiseWidth } from "./audit_noise.ts";
 
 /** The audited cohort: one consenting site with data, one honest site, one that colludes with the server. */
 const COHORT = { n: 3, nMin: 3, colluders: 1 };
@@ -61,6 +62,8 @@ export interface PathAudit {
   readonly result: AuditResult;
   /** The audit-only ledger. */
   readonly ledger: LedgerStatus;
+  /** How wide the noise was; undefined for a run of one step. */
+  readonly noise: NoiseWidth | undefined;
 }
 
 /**
@@ -115,6 +118,7 @@ async function auditIn(work: string, options: AuditPathOptions): Promise<PathAud
   });
   await ledger.commit({ planHash, schedules: plan.dp.events, delta: design.delta });
   const flat = flatten(spec, weights);
+  const released: Uint32Array[] = [];
   const run = async (included: readonly boolean[]): Promise<Float64Array> => {
     const sets = new Map(model.features.sets).set(target.set, withIncluded(canaries, included));
     const sites = [{ ...others, features: { sets } }, others, others];
@@ -127,7 +131,9 @@ async function auditIn(work: string, options: AuditPathOptions): Promise<PathAud
       const { sum, inputs } = await runAuditStep(step);
       // The colluder knows what it handed in.
       const known = inputs[COHORT.n - 1];
-      score(plan.dp, sum.map((value, i) => value - known[i])).forEach((value, i) => scores[i] += value);
+      const open = sum.map((value, i) => value - known[i]);
+      released.push(open);
+      score(plan.dp, open).forEach((value, i) => scores[i] += value);
       onProgress({ stage: "audit", done: round, total: steps });
     }
     return scores;
@@ -135,7 +141,7 @@ async function auditIn(work: string, options: AuditPathOptions): Promise<PathAud
   const claim = options.claim?.(design) ?? design.claim;
   const name = `${target.set}, ${options.data === undefined ? "synthetic records" : "own records"}`;
   const result = await runAudit({ ...design, name, claim, run, randomBytes, power: powerOf(design, seed) });
-  return { result, ledger: ledger.status() };
+  return { result, ledger: ledger.status(), noise: noiseWidth(plan.dp, released) };
 }
 
 /** One site of a small synthetic federation. */

@@ -8,12 +8,20 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 /** Where a self-extracting binary tells the program inside it which file was started. */
 export const EXECUTABLE_VARIABLE = "FEDKIM_EXECUTABLE";
 
-/** The command that runs this same program with other arguments: a single binary, or this source by Deno. */
-export function selfCommand(args: readonly string[]): Deno.Command {
-  const binary = Deno.build.standalone ? Deno.execPath() : Deno.env.get(EXECUTABLE_VARIABLE);
+/** The single binary that this program is; undefined where it runs from source. */
+export function ownBinary(): string | undefined {
+  return Deno.build.standalone ? Deno.execPath() : Deno.env.get(EXECUTABLE_VARIABLE);
+}
+
+/**
+ * The command that runs this same program with other arguments: a single binary, or this source by Deno.
+ * @param granted options of `deno run` with what it may do; a binary has its own
+ */
+export function selfCommand(args: readonly string[], granted: readonly string[]): Deno.Command {
+  const binary = ownBinary();
   const main = fileURLToPath(new URL("./main.ts", import.meta.url));
   return new Deno.Command(binary ?? Deno.execPath(), {
-    args: binary === undefined ? ["run", "-A", "--no-prompt", main, ...args] : [...args],
+    args: binary === undefined ? ["run", ...granted, main, ...args] : [...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

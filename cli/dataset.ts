@@ -10,6 +10,7 @@ import {
 } from "../src/local/import/mod.ts";
 import { synthesizeFederation } from "../src/local/synthesize/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
+import { fileInfo } from "../src/formats/file_info.ts";
 import type { Options } from "./args.ts";
 import { STAGES } from "./stages.ts";
 import { out, ProgressLine } from "./terminal.ts";
@@ -79,7 +80,7 @@ async function inspect(options: Options<"dataset inspect">): Promise<void> {
 
 /** A federation's parts, or the folder itself as one. */
 async function partsOf(dir: string): Promise<Part[]> {
-  if (!(await Deno.stat(`${dir}/federation.json`).then(() => true, () => false))) {
+  if (await fileInfo(`${dir}/federation.json`) === undefined) {
     return [
       await partOf(dir).catch((cause) => {
         throw new FedKimError("DatasetError", `${dir} cannot be read.`, { remedy: "check the path", cause });

@@ -14,9 +14,11 @@ import {
   SITE_FILES,
   writePolicy,
 } from "../src/federation/mod.ts";
+import { mayHaveHardwareGpu } from "../src/tensor/mod.ts";
 import { forgetServiceEnvironment } from "./_environment.ts";
 import type { Options } from "./args.ts";
 import { ChildProcess, selfCommand } from "./child_process.ts";
+import { DemoPermissions } from "./_demo_permissions.ts";
 import { describeResult, referenceOf } from "./demo_result.ts";
 import { federationReport, privacySummary } from "./federation_report.ts";
 import { renderHtml, renderTerminal } from "../src/dp/mod.ts";
@@ -31,7 +33,11 @@ const START_SECONDS = 60;
  * `fedkim demo`: the main job on one machine, over the same processes, protocol and files as a real federation: one
  * aggregator and one client process per site, each with its own state folder.
  */
-export async function demo(options: Options<"demo">): Promise<void> {
+export async function demo(asked: Options<"demo">): Promise<void> {
+  // Its processes may not look at the machine's devices; this one may.
+  const options = asked.backend === "auto" && !mayHaveHardwareGpu()
+    ? { ...asked, backend: "wasm" as const }
+    : asked;
   const started = performance.now();
   const children: ChildProcess[] = [];
   const stopAll = () => children.forEach((child) => child.stop());
@@ -76,7 +82,8 @@ async function runProcesses(
 ): Promise<FederationResult> {
   signal.throwIfAborted();
   forgetServiceEnvironment();
-  const { aggregator, url } = await startAggregator(options, run, data, line, children);
+  const granted = await DemoPermissions.of({ run, sites: data.sites, public: [data.public, data.test] });
+  const { aggregator, url } = await startAggregator(options, run, data, granted, line, children);
   try {
     await enrollSites(options, run, data.sites, url);
   } catch (error) {
@@ -90,7 +97,11 @@ async function runProcesses(
   for (const site of data.sites) {
     signal.throwIfAborted();
     const config = join(run, "sites", site.name, "client.json");
-    const child = new ChildProcess(site.name, selfCommand(["client", "--config", config]), run);
+    const child = new ChildProcess(
+      site.name,
+      selfCommand(["client", "--config", config], granted.client(site, url)),
+      run,
+    );
     children.push(child);
     child.exited.then((code) => {
       if (code === 0 || signal.aborted) return;
@@ -137,6 +148,7 @@ async function startAggregator(
   options: Options<"demo">,
   run: string,
   data: DemoData,
+  granted: DemoPermissions,
   line: ProgressLine,
   children: ChildProcess[],
 ): Promise<{ aggregator: ChildProcess; url: string }> {
@@ -163,7 +175,7 @@ async function startAggregator(
   await Deno.writeTextFile(file, JSON.stringify(config, null, 2));
   const aggregator = new ChildProcess(
     "aggregator",
-    selfCommand(["aggregator", "--config", file, "--json"]),
+    selfCommand(["aggregator", "--config", file, "--json"], granted.aggregator(`127.0.0.1:${options.port}`)),
     run,
     (event) => {
       if (event.event === "progress") line.update(event as unknown as Parameters<ProgressLine["update"]>[0]);

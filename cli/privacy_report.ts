@@ -1,14 +1,17 @@
 import {
   buildReport,
   type PrivacyReport,
+  REFUTED,
   renderHtml,
   renderMarkdown,
   renderTerminal,
 } from "../src/dp/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
+import { fileInfo } from "../src/formats/file_info.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
 import { auditTrainingPath, type PathAudit } from "./audit.ts";
+import type { NoiseWidth } from "./audit_noise.ts";
 import { federationReport, ledgerReport } from "./federation_report.ts";
 import { STAGES } from "./stages.ts";
 import { out, ProgressLine, table } from "./terminal.ts";
@@ -37,13 +40,26 @@ export async function privacyReport(options: Options<"privacy-report">): Promise
       remedy: "take part in no federation with this build, and report it",
     });
   }
+  if (audited?.noise !== undefined) requireWideNoise(audited.noise);
   if (options.json) return out.result(JSON.stringify(report));
   out.result(options.forecast ? forecast(report) : renderTerminal(report));
 }
 
+/** The audit's second question: guesses about canaries do not see one share missing of two, a width does. */
+function requireWideNoise({ samples, ratio, pValue }: NoiseWidth): void {
+  const found = `${ratio.toFixed(3)} of the promised standard deviation, over ${samples} values`;
+  out.note(`Noise of the audited sums: ${found}`);
+  if (pValue >= REFUTED) return;
+  throw new FedKimError("InternalError", "The audit finds narrower noise than this build claims.", {
+    found: `${found}, p = ${pValue.toExponential(1)}`,
+    needed: "a share of every honest site, as wide as the plan says",
+    remedy: "take part in no federation with this build, and report it",
+  });
+}
+
 async function reportOf(source: string): Promise<PrivacyReport> {
-  const isFolder = await Deno.stat(source).then((info) => info.isDirectory, () => undefined);
-  if (isFolder !== undefined) return await (isFolder ? federationReport(source) : ledgerReport(source));
+  const info = await fileInfo(source);
+  if (info !== undefined) return await (info.isDirectory ? federationReport(source) : ledgerReport(source));
   throw new FedKimError("ConfigError", `${source} does not exist.`, {
     needed: "a ledger file (ledger.jsonl) or the folder of a run",
   });

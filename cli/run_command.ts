@@ -1,4 +1,5 @@
 import { ERROR_EXIT_STATUS, type ErrorCode, FedKimError } from "../src/formats/errors.ts";
+import { missingPermission } from "../src/formats/missing_permission.ts";
 import type { Command } from "./args.ts";
 import { howToGoOn } from "./signals.ts";
 import { out, paint } from "./terminal.ts";
@@ -66,7 +67,8 @@ export async function runCommand(command: Command): Promise<number> {
 }
 
 /** What is said about a failure; the stack trace only of a defect. */
-function failureOf(error: unknown, command: Command): { code: ErrorCode; message: string; trace?: string } {
+function failureOf(thrown: unknown, command: Command): { code: ErrorCode; message: string; trace?: string } {
+  const error = missingPermission(thrown) ?? thrown;
   if (error instanceof FedKimError) return { code: error.code, message: error.message };
   if (error instanceof DOMException && error.name === "AbortError") {
     return { code: "Interrupted", message: `Stopped on request. ${howToGoOn(command)}` };

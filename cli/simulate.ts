@@ -12,8 +12,9 @@ import { out, ProgressLine, table } from "./terminal.ts";
 
 const COUNTED_TWICE =
   "All parties run in this process. The shared secret of a pair and the keys derived from it are computed once and " +
-  "charged to both ends; a signature that many sites check is checked once and charged to each. Memory is that of " +
-  "states, vectors and messages.";
+  "charged to both ends; a signature that many sites check is checked once and charged to each; the roster, which says " +
+  "the same to all, is made and read in full a hundred times in each thread, and charged to the other sites at the " +
+  "median of these. Memory is that of states, vectors and messages.";
 const IN_WORKERS =
   " The sites are played in Workers, pairs across two Workers twice; each party is charged its part of the process's " +
   "CPU seconds by the time that its steps took.";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AuditLog, openStore, STORE_FILE } from "../src/federation/mod.ts";
 import { verifyDecoder } from "../src/foundation/mod.ts";
 import { FedKimError } from "../src/formats/errors.ts";
+import { fileInfo } from "../src/formats/file_info.ts";
 import { verifyM3oe } from "../src/m3oe/mod.ts";
 import { selectBackend } from "../src/tensor/mod.ts";
 import type { Options } from "./args.ts";
@@ -29,7 +30,7 @@ export async function verify(
 
 async function verifyAudit({ state, store, json }: Options<"verify audit">): Promise<void> {
   const place = store ?? join(state, STORE_FILE);
-  if (store === undefined && !(await Deno.stat(place).then((info) => info.isFile, () => false))) {
+  if (store === undefined && !((await fileInfo(place))?.isFile)) {
     throw new FedKimError("ConfigError", "There is no aggregator's store here.", {
       found: `no file ${place}`,
       remedy: "name the aggregator's state folder, or its PostgreSQL by --store",

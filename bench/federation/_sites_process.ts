@@ -3,6 +3,7 @@
 import { AggregatorClient } from "../../src/federation/aggregator_client.ts";
 import { federationPlanHash, openPlan } from "../../src/federation/federation_plan.ts";
 import { decodeFlat } from "../../src/federation/flat_model.ts";
+import type { Letter } from "../../src/federation/mailbox.ts";
 import { openRoundOrder, rosterOf } from "../../src/federation/round_order.ts";
 import { fromHex, toHex } from "../../src/formats/hex.ts";
 import { cryptoRandomBytes } from "../../src/formats/random_bytes.ts";
@@ -10,6 +11,7 @@ import {
   type ClientStep,
   defaultEngine,
   type MaskEngine,
+  messageType,
   nativeProvider,
   SecAggClient,
 } from "../../src/secure_agg/mod.ts";
@@ -47,8 +49,10 @@ async function runSite(number: number): Promise<void> {
   let { newest: after } = await connection.postJson<{ newest: number }>("/v1/join", { head });
   let client: SecAggClient | undefined;
   let plan: ReturnType<typeof openPlan> | undefined;
+  let brought: Letter | undefined;
   for (;;) {
-    const letter = await connection.nextLetter(after);
+    const letter = brought ?? await connection.nextLetter(after);
+    brought = undefined;
     if (letter === undefined) continue;
     after = letter.sequence;
     if (letter.kind === "plan") {
@@ -69,16 +73,21 @@ async function runSite(number: number): Promise<void> {
         },
       });
       const path = `/v1/rounds/${letter.round}/messages?head=${head.sequence}.${head.hash}`;
-      await connection.postBytes(path, client.begin());
+      brought = await connection.postForLetter(path, client.begin(), after);
     } else if (letter.kind === "secagg") {
-      await send(connection, letter.round, await client!.receive(letter.body));
+      brought = await send(connection, letter, await client!.receive(letter.body));
     } else if (letter.kind === "done") {
       return http.close();
     } else throw new Error(new TextDecoder().decode(letter.body));
   }
 }
 
-async function send(connection: AggregatorClient, round: number, step: ClientStep): Promise<void> {
+/** Sends the answer to a letter, as a site's worker does: the next letter may come with the answer to that. */
+async function send(
+  connection: AggregatorClient,
+  { round, sequence }: Letter,
+  step: ClientStep,
+): Promise<Letter | undefined> {
   if (step.kind === "abort") throw step.error;
   let messages = step.outbound;
   if (hold && step.phase === "awaiting_survivors") {
@@ -86,7 +95,14 @@ async function send(connection: AggregatorClient, round: number, step: ClientSte
     if (++held === count) say("holding");
     await go;
   }
-  for (const message of messages) await connection.postBytes(`/v1/rounds/${round}/messages`, message);
+  const path = `/v1/rounds/${round}/messages`;
+  let letter: Letter | undefined;
+  for (const message of messages) {
+    if (messageType(message) === "masked_chunk" || step.phase === "done") {
+      await connection.postBytes(path, message);
+    } else letter = await connection.postForLetter(path, message, sequence);
+  }
+  return letter;
 }
 
 (async () => {

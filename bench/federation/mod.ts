@@ -50,13 +50,12 @@ Strict profile, ring of degree 178 and threshold 136 from the published table, o
 for the sites, each of which has its own address, connection and keys, and computes every shared secret itself. In
 production the sites' work is done by 1,000 machines at once; here it shares two cores with the aggregator, so no wall
 clock can be below half of all CPU seconds together. A site expands its own mask only: pair masks of sites that all stay
-cancel in the sum, so messages, bytes and the aggregator's work are the same, and what is left out is measured in the
-next section. Noise is not sampled in either. The aggregator runs with
+cancel in the sum, so messages, bytes and the aggregator's work are the same, and what is left out is measured with \`--masks\`. Noise is not sampled in either. The aggregator runs with
 ${
     Object.entries(AGGREGATOR_ENV).map(([name, value]) => `\`${name}=${value}\``).join(", ")
   } in its environment, so that
-freed memory is given back; of its peak, about 280 MB are there before the round: the runtime, the program, and 1,000
-open connections.
+freed memory is given back and garbage is collected early; before the round it is at about 200 MB: the runtime, the
+program, and 1,000 open connections.
 
 ${measured}
 `;
@@ -118,8 +117,8 @@ By the wire format, the messages are ${(sum / 1e3).toFixed(1)} kB of the rest: $
     parts.join(", ")
   }. HTTP is the other ${
     ((rest - sum) / 1e3).toFixed(1)
-  } kB: the signed order and eleven requests, each with the signature, digest and nonce that prove who
-sends it. Four fewer requests, where the answer to a message is the next letter, would save about 3.6 kB.
+  } kB: the signed order and eight requests, each with the signature, digest and nonce that prove who
+sends it. The answer to a message is the next letter where there is one in time.
 `;
 }
 
@@ -140,8 +139,8 @@ async function upload(): Promise<string> {
 Masked vectors that were computed beforehand leave all at once. The service checks signature and digest of every
 request, writes each chunk durably before it answers, and adds the vector up; the bare Hono server reads the same bytes
 and drops them. Same run, one process for the senders each time. What the service does more is not only hashing: SQLite
-writes a chunk to its log and later to its pages, an answer waits for two commits (the request's once-only key, then the
-chunk), and both run in the aggregator's one thread, where waiting for fsync was 35 % of a profile of 300 sites.
+writes a chunk to its log and later to its pages, in the aggregator's one thread, and the commit of every vector waits
+for an fsync, which requests that came in meanwhile share.
 
 ${table(["sites", "bytes", "service", "bare Hono", "service / bare"], rows)}
 `;

@@ -28,7 +28,8 @@ const COST_HEAD = [
 ] as const;
 const EXPLANATION =
   "In brackets what the cost model says. The shared secret of a pair with its keys, and the check of one signature, are " +
-  "computed once and charged to every party.\n";
+  "computed once and charged to every party; the roster, which says the same to all, is made and read in full a hundred " +
+  "times in each thread, and charged to every other site at the median of these.\n";
 
 function costCells({ degree, threshold, survivors, measured, model }: SimulatedRoundReport): string[] {
   const { client, server } = measured;

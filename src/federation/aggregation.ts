@@ -21,7 +21,7 @@ import { initServerOptimizer, serverStep } from "./server_optimizer.ts";
 import type { SiteDesk } from "./site_desk.ts";
 import type { StepState } from "./step_state.ts";
 import type { Strategy } from "./strategies/mod.ts";
-import { checkSum } from "./sum_check.ts";
+import { checkedOutcome, checkSum } from "./sum_check.ts";
 import { aggregateOf } from "./update_encoding.ts";
 import { encodeWeights } from "./weights_file.ts";
 
@@ -70,7 +70,7 @@ export interface AggregationOptions {
  * @throws the error of the third aborted step in a row
  */
 export async function aggregate(options: AggregationOptions): Promise<Float64Array> {
-  const { plan, base, desk, runs, onProgress } = options;
+  const { plan, base, desk, runs, onProgress, config: { sumCheck } } = options;
   const planHash = federationPlanHash(plan);
   const steps = plan.dp.request.steps;
   const anchor = flatten(plan.model.spec, base);
@@ -84,7 +84,10 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     const log = runs.log(planHash, round);
     // A step that is carried on keeps the sites that it began with.
     if (!await log.begun()) await desk.enoughPresent(plan.secureAggregation.nMin);
-    const outcome = checked(options, await secureSum(options, round, encodeFlat(state.flat), log));
+    const given = await secureSum(options, round, encodeFlat(state.flat), log);
+    const outcome = checkedOutcome(given, (sum, survivors) => {
+      if (sumCheck !== undefined) checkSum(plan, sum, survivors, sumCheck);
+    });
     state = outcome.kind === "sum"
       ? await summed(options, state, anchor, outcome)
       : await aborted(options, state, outcome.error);
@@ -99,18 +102,6 @@ export async function aggregate(options: AggregationOptions): Promise<Float64Arr
     } else onProgress({ stage: "step", done: round, total: steps, detail });
   }
   return state.flat;
-}
-
-/** The outcome, or an aborted step where the configuration asks for a check of sums and this one does not pass. */
-function checked({ plan, config: { sumCheck } }: AggregationOptions, outcome: RoundOutcome): RoundOutcome {
-  if (sumCheck === undefined || outcome.kind !== "sum") return outcome;
-  try {
-    checkSum(plan, outcome.sum, outcome.survivors.length, sumCheck);
-    return outcome;
-  } catch (error) {
-    if (error instanceof FedKimError) return { kind: "aborted", error };
-    throw error;
-  }
 }
 
 /** Before the first step. */

@@ -1,5 +1,6 @@
 import type { Identity } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { missingPermission } from "../formats/missing_permission.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
 import { HEADERS, signRequest } from "./request_auth.ts";
 import { fromProblem } from "./problem.ts";
@@ -95,18 +96,27 @@ export class AggregatorClient {
    * @throws FedKimError `FormatError` for a letter without a kind or number that there is
    */
   async nextLetter(after: number): Promise<Letter | undefined> {
-    const { status, headers, body } = await this.#request({
-      method: "GET",
-      path: `/v1/letters?after=${after}`,
+    return letterOf(
+      await this.#request({ method: "GET", path: `/v1/letters?after=${after}`, most: LETTER_BYTES }),
+    );
+  }
+
+  /**
+   * Sends a binary protocol message and waits for the letter that follows it, in one request; undefined when it was taken
+   * and the letter is still to be asked for, as an aggregator answers that does not know this way.
+   * @param after number of the last letter that was handled
+   * @throws FedKimError `FormatError` for a letter without a kind or number that there is
+   */
+  async postForLetter(path: string, body: Uint8Array, after: number): Promise<Letter | undefined> {
+    const asked = `${path}${path.includes("?") ? "&" : "?"}after=${after}`;
+    const answer = await this.#request({
+      method: "POST",
+      path: asked,
       most: LETTER_BYTES,
+      body,
+      type: "application/octet-stream",
     });
-    if (status === 204) return undefined;
-    const [sequence, round] = [HEADERS.sequence, HEADERS.round].map((name) => countOf(headers.get(name)));
-    const kind = headers.get(HEADERS.kind);
-    if (sequence === undefined || round === undefined || kind === null || !KINDS.has(kind)) {
-      throw malformed("a letter without a known kind, number and step", "a letter of this version");
-    }
-    return { sequence, kind: kind as LetterKind, round, body };
+    return answer.headers.has(HEADERS.sequence) ? letterOf(answer) : undefined;
   }
 
   /**
@@ -187,6 +197,8 @@ export class AggregatorClient {
       } catch (error) {
         this.signal.throwIfAborted();
         if (error instanceof FedKimError) throw error;
+        const refused = missingPermission(error);
+        if (refused !== undefined) throw refused;
         if (tooLate()) {
           throw new FedKimError("NetworkError", "The aggregator cannot be reached.", {
             found: `${this.#base}: ${causesOf(error).join(": ") || String(error)}`,
@@ -220,6 +232,17 @@ async function wholeBody(
     pieces.push(piece);
   }
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/** The letter of an answer; undefined of one without. @throws FedKimError `FormatError` */
+function letterOf({ status, headers, body }: Answer): Letter | undefined {
+  if (status === 204) return undefined;
+  const [sequence, round] = [HEADERS.sequence, HEADERS.round].map((name) => countOf(headers.get(name)));
+  const kind = headers.get(HEADERS.kind);
+  if (sequence === undefined || round === undefined || kind === null || !KINDS.has(kind)) {
+    throw malformed("a letter without a known kind, number and step", "a letter of this version");
+  }
+  return { sequence, kind: kind as LetterKind, round, body };
 }
 
 /** A number of a header, from 0; undefined where it is none. */

@@ -2,7 +2,7 @@ import { parse as parseToml } from "smol-toml";
 import { dirname, extname, resolve } from "node:path";
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
-import type { LocalModelOptions } from "../local/mod.ts";
+import { type LocalModelOptions, MAX_ATTENTION_BLOCKS } from "../local/mod.ts";
 import { EMBEDDED_MODEL } from "./foundation_base.ts";
 import { type EvaluationConfig, EvaluationConfigSchema } from "./site_evaluation/mod.ts";
 import { type LocalSchedule, LocalScheduleConfigSchema } from "./local_schedule.ts";
@@ -135,7 +135,7 @@ const backend = z.enum(["auto", "webgpu", "wasm", "cpu"]).default("auto");
 const size = z.number().int().min(1).max(4096);
 const attention = z.strictObject({
   tokens: size.exactOptional(),
-  blocks: size.exactOptional(),
+  blocks: size.max(MAX_ATTENTION_BLOCKS).exactOptional(),
   heads: size.exactOptional(),
   hidden: size.exactOptional(),
 }).exactOptional();

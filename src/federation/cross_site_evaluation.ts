@@ -7,6 +7,7 @@ import { type FederationPlan, federationPlanHash, lastRound } from "./federation
 import { decodeFlat, encodeFlat } from "./flat_model.ts";
 import type { RoundOutcome } from "./round_session.ts";
 import type { RunStore } from "./run_store.ts";
+import { checkedOutcome, checkEvaluationSum } from "./sum_check.ts";
 import {
   type CrossSiteEvaluation,
   crossSiteResult,
@@ -26,7 +27,7 @@ const KIND = "cross_site_evaluation";
  * @throws FedKimError `StoreError`, or the signal's reason
  */
 export async function evaluateAcrossSites(options: AggregationOptions, flat: Float64Array): Promise<void> {
-  const { plan, runs, desk, onProgress } = options;
+  const { plan, runs, desk, onProgress, config: { sumCheck } } = options;
   const planHash = federationPlanHash(plan);
   const round = lastRound(plan);
   if (plan.evaluation === undefined || await isOver(runs, planHash, round)) return;
@@ -35,12 +36,19 @@ export async function evaluateAcrossSites(options: AggregationOptions, flat: Flo
   const artefact = await runs.evaluationModel(planHash) ?? await modelOf(options, plan.evaluation, flat);
   await runs.saveEvaluationModel(planHash, artefact);
   const log = runs.log(planHash, round);
-  const outcome = await sumOf(options, round, artefact, await log.begun());
-  if (outcome.kind === "sum") await summed(options, plan.evaluation, artefact, outcome);
+  const given = await sumOf(options, round, artefact, await log.begun());
+  const { evaluation } = plan;
+  const outcome = checkedOutcome(given, (sum, survivors) => {
+    if (sumCheck !== undefined) checkEvaluationSum(evaluation, sum, survivors, sumCheck);
+  });
+  if (outcome.kind === "sum") await summed(options, evaluation, artefact, outcome);
   else {
-    const code = outcome.error instanceof FedKimError ? outcome.error.code : "InternalError";
-    await noteMetric(options, { kind: "aborted", round, error: outcome.error.message });
-    await options.audit.record("aggregator", "step_aborted", { step: round, code });
+    const { error } = outcome;
+    const code = error instanceof FedKimError ? error.code : "InternalError";
+    const reason = error instanceof FedKimError ? error.details.reason : undefined;
+    const why = reason === undefined ? {} : { reason };
+    await noteMetric(options, { kind: "aborted", round, error: error.message, ...why });
+    await options.audit.record("aggregator", "step_aborted", { step: round, code, ...why });
     desk.tellAborted(round, outcome.error.message);
   }
   await log.trim();

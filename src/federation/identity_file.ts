@@ -2,6 +2,7 @@ import { generateIdentity, type Identity, identityFromPrivateKey } from "../secu
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 import { writeDurable } from "../formats/durable_file.ts";
+import { fileInfo } from "../formats/file_info.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 
 const FileSchema = z.strictObject({
@@ -66,12 +67,7 @@ function identityIn(text: string): Identity | undefined {
   }
 }
 
-/** True where the path exists. */
+/** True where something is at the path. @throws where it cannot be seen: a key that cannot be seen is not made anew */
 export async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return await fileInfo(path) !== undefined;
 }

@@ -1,6 +1,6 @@
-import type { ServerEvent } from "../secure_agg/mod.ts";
+import { messageType, type ServerEvent } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
-import type { Fence, Store } from "./store/mod.ts";
+import type { Durability, Fence, Store } from "./store/mod.ts";
 
 /** Entries that are read at once; each may hold a whole upload chunk. */
 const PAGE = 4;
@@ -18,9 +18,12 @@ export interface StepOrder {
 /**
  * Write-ahead log of one aggregation step, in the aggregator's store: the order, then every message and every closed
  * phase. What was recorded is durable once {@link RoundLog.flush} resolves; concurrent flushes share one transaction.
+ * Chunks alone survive the process and not a loss of power, until the commit that follows them: nothing depends on them
+ * before, and a commit without its chunks lets the site send the very same ones again.
  */
 export class RoundLog {
   #pending: Uint8Array<ArrayBuffer>[] = [];
+  #durability: Durability = "process";
   #writing: Promise<void> = Promise.resolve();
 
   /**
@@ -63,11 +66,14 @@ export class RoundLog {
   async begin(begun: StepOrder): Promise<void> {
     const sites = new TextEncoder().encode(JSON.stringify(begun.sites));
     this.#pending.push(entry(KIND.order, sites, begun.order));
+    this.#durability = "power";
     await this.flush();
   }
 
   /** Takes an event; it is durable after the next flush. */
   record(event: ServerEvent): void {
+    const chunk = event.kind === "message" && messageType(event.bytes) === "masked_chunk";
+    if (!chunk) this.#durability = "power";
     const sender = event.kind === "close" ? new Uint8Array() : new TextEncoder().encode(event.clientId);
     this.#pending.push(
       entry(KIND[event.kind], sender, event.kind === "message" ? event.bytes : new Uint8Array()),
@@ -78,9 +84,9 @@ export class RoundLog {
   flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => {
       if (this.#pending.length === 0) return;
-      const bodies = this.#pending;
-      this.#pending = [];
-      await this.store.append(this.stream, bodies, this.fence);
+      const [bodies, durability] = [this.#pending, this.#durability];
+      [this.#pending, this.#durability] = [[], "process"];
+      await this.store.append(this.stream, bodies, this.fence, durability);
       for (const body of bodies) body.buffer.transfer(0); // ours alone, and as large as a chunk
     });
     return this.#writing;

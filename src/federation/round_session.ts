@@ -58,7 +58,7 @@ export interface RoundSessionOptions {
 }
 
 /** Vectors of uploads in flight may take so much memory together, bytes; eight of them are always let in. */
-const STAGED_BYTES = 32 * 2 ** 20;
+const STAGED_BYTES = 16 * 2 ** 20;
 
 /** How many uploads may be in flight at a time for vectors of this length. */
 function placesFor(dimension: number): number {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { signLabelled } from "../secure_agg/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
+import { missingPermission } from "../formats/missing_permission.ts";
 import { ENROLL_LABEL, enrollmentStatement } from "./enrollment_book.ts";
 import { createIdentity, exists, readIdentity } from "./identity_file.ts";
 import { decodeInvite } from "./invite.ts";
@@ -58,12 +59,13 @@ export async function acceptInvite(
     if (!response.ok) throw fromProblem(answer, response.status);
   } catch (cause) {
     if (cause instanceof FedKimError) throw cause;
-    throw new FedKimError("NetworkError", "The aggregator of the invite cannot be reached.", {
-      found: `${invite.url}: ${causesOf(cause).join(": ") || String(cause)}`,
-      remedy: tlsRemedy(cause) ??
-        "check the network and that the aggregator runs, then accept the invite again",
-      cause,
-    });
+    throw missingPermission(cause) ??
+      new FedKimError("NetworkError", "The aggregator of the invite cannot be reached.", {
+        found: `${invite.url}: ${causesOf(cause).join(": ") || String(cause)}`,
+        remedy: tlsRemedy(cause) ??
+          "check the network and that the aggregator runs, then accept the invite again",
+        cause,
+      });
   } finally {
     http?.close();
   }

@@ -3,6 +3,7 @@ import { type LedgerBudget, openLedger } from "../dp/mod.ts";
 import { checkWeights, describeSpec, type SiteIndex } from "../local/mod.ts";
 import {
   type Identity,
+  messageType,
   SecAggClient,
   type SecAggClientOptions,
   type SecAggError,
@@ -111,6 +112,22 @@ interface ActiveStep {
   readonly client: SecAggClient;
 }
 
+/** What has become of a step once its messages are sent. */
+interface Sent {
+  /** The step; undefined where it has gone on without this site (its charge stays). */
+  readonly step: ActiveStep | undefined;
+  /** The letter that came with the answer to the last message; undefined where it is still to be asked for. */
+  readonly letter: Letter | undefined;
+}
+
+/** Messages that the same step's next letter follows: their answer may bring it. */
+const BEFORE_LETTERS: ReadonlySet<string | undefined> = new Set([
+  "advertise_keys",
+  "share_keys",
+  "commit_vector",
+  "sign_survivors",
+]);
+
 /**
  * Runs a site until the federation is over: joins, checks the plan against the site's own policy, and answers each
  * step. Opens no port. The ledger is charged, durably, before anything of a step leaves the site.
@@ -167,10 +184,12 @@ async function serve(site: Site): Promise<void> {
   let after = await join_(site);
   let training: PreparedSite | undefined;
   let step: ActiveStep | undefined;
+  let brought: Letter | undefined;
   let steps = 0;
   using kept = new DisposableStack();
   for (;;) {
-    const letter = await nextLetter(site, after);
+    const letter = brought ?? await nextLetter(site, after);
+    brought = undefined;
     if (letter === undefined) continue;
     if (letter === "not_joined") {
       step = undefined;
@@ -182,10 +201,10 @@ async function serve(site: Site): Promise<void> {
       training = await takePlan(site, letter, training, kept);
       if (!(await acceptPlan(site, training))) after = await join_(site);
     } else if (letter.kind === "round") {
-      step = await beginStep(site, required(training), letter);
+      ({ step, letter: brought } = await beginStep(site, required(training), letter));
       if (step !== undefined) steps++;
     } else if (letter.kind === "secagg") {
-      if (step?.round === letter.round) step = await answer(site, step, letter);
+      if (step?.round === letter.round) ({ step, letter: brought } = await answer(site, step, letter));
     } else if (letter.kind === "abort") {
       step = undefined;
       site.options.onEvent({
@@ -322,7 +341,7 @@ async function beginStep(
   site: Site,
   training: PreparedSite,
   letter: Letter,
-): Promise<ActiveStep | undefined> {
+): Promise<Sent> {
   const { plan } = training;
   const config = openRoundOrder(letter.body, fromHex(site.pinned.publicKey)!, plan);
   const planHash = federationPlanHash(plan);
@@ -361,7 +380,8 @@ async function beginStep(
     },
   });
   const step = { round: config.roundId, client };
-  return await send(site, step, [client.begin()], `?head=${head.sequence}.${head.hash}`);
+  const query = `?head=${head.sequence}.${head.hash}`;
+  return await send(site, step, [client.begin()], letter.sequence, query);
 }
 
 /** The held-out patients' noised counts. */
@@ -382,39 +402,45 @@ async function evaluate(
 }
 
 /** Answers a protocol message; what ends the step alone leaves the worker ready for the next one. */
-async function answer(site: Site, step: ActiveStep, letter: Letter): Promise<ActiveStep | undefined> {
+async function answer(site: Site, step: ActiveStep, letter: Letter): Promise<Sent> {
   const before = step.client.saturatedCoordinates;
   const next = await step.client.receive(letter.body);
   const coordinates = step.client.saturatedCoordinates - before;
   // The count depends on records: it is said here and nowhere else.
   if (coordinates > 0) site.options.onEvent({ kind: "saturated", round: step.round, coordinates });
-  const sent = await send(site, step, next.outbound);
+  const sent = await send(site, step, next.outbound, letter.sequence);
   if (next.kind === "next") return sent;
   if (!endsStepOnly(next.error)) throw next.error;
   site.options.onEvent({ kind: "aborted", round: step.round, reason: next.error.message });
-  return undefined;
+  return { step: undefined, letter: undefined };
 }
 
-/** Sends a step's messages; undefined where the step has gone on without this site (its charge stays). */
+/** Sends a step's messages, all those that answer the letter with the number `after`. */
 async function send(
   site: Site,
   step: ActiveStep,
   messages: Iterable<Uint8Array>,
+  after: number,
   query = "",
-): Promise<ActiveStep | undefined> {
+): Promise<Sent> {
+  const { connection } = site;
+  const path = `/v1/rounds/${step.round}/messages${query}`;
   for (let again = 0;; again++) {
     try {
+      let letter: Letter | undefined;
       for (const message of messages) {
-        await site.connection.postBytes(`/v1/rounds/${step.round}/messages${query}`, message);
+        if (BEFORE_LETTERS.has(messageType(message))) {
+          letter = await connection.postForLetter(path, message, after);
+        } else await connection.postBytes(path, message);
       }
-      return step;
+      return { step, letter };
     } catch (error) {
       if (!(error instanceof FedKimError)) throw error;
       // The place of a stalled upload was given to another site: the very same bytes are sent again.
       if (error.details.reason === "incomplete_vector" && again < MAX_RESENDS) continue;
       if (error.code !== "UnexpectedMessage" && error.details.reason !== "incomplete_vector") throw error;
       site.options.onEvent({ kind: "aborted", round: step.round, reason: error.message });
-      return undefined;
+      return { step: undefined, letter: undefined };
     }
   }
 }

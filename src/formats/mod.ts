@@ -25,6 +25,8 @@ export type {
 export { writeDurable } from "./durable_file.ts";
 export { ERROR_EXIT_STATUS, FedKimError } from "./errors.ts";
 export type { ErrorCode, ErrorDetails } from "./errors.ts";
+export { fileInfo } from "./file_info.ts";
+export { missingPermission } from "./missing_permission.ts";
 export { openGguf, readGgufTensor } from "./gguf.ts";
 export type { GgmlType, GgufFile, GgufTensor } from "./gguf.ts";
 export { fromHex, toHex } from "./hex.ts";

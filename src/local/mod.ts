@@ -83,6 +83,7 @@ export {
   type HeadSpec,
   type LocalModelOptions,
   type LocalModelSpec,
+  MAX_ATTENTION_BLOCKS,
   type ParameterSpec,
 } from "./spec.ts";
 export {

@@ -28,13 +28,16 @@ export interface LocalModelOptions {
 export interface AttentionOptions {
   /** Largest number of tokens T: windows of time, patches of an image, pieces of a text. */
   readonly tokens: number;
-  /** Transformer blocks. */
+  /** Transformer blocks, at most {@link MAX_ATTENTION_BLOCKS}. */
   readonly blocks: number;
   /** Attention heads; divides `dEnc`. */
   readonly heads: number;
   /** Hidden units of each block's feed-forward layer. */
   readonly hidden: number;
 }
+
+/** Most transformer blocks of an encoder: deeper than anything that can be trained under noise. */
+export const MAX_ATTENTION_BLOCKS = 64;
 
 /**
  * Default sizes of an attention encoder: about 8,000 parameters with dEnc = 32, which is what a private
@@ -232,9 +235,10 @@ function classesOf(task: TaskManifest): readonly string[] | undefined {
 function checkAttention(wanted: Partial<AttentionOptions>, dEnc: number): AttentionOptions {
   const sizes = { ...DEFAULT_ATTENTION, ...wanted };
   const whole = Object.values(sizes).every((size) => Number.isInteger(size) && size > 0);
-  if (whole && dEnc % sizes.heads === 0) return sizes;
+  if (whole && dEnc % sizes.heads === 0 && sizes.blocks <= MAX_ATTENTION_BLOCKS) return sizes;
   throw new FedKimError("ConfigError", "An attention encoder cannot have these sizes.", {
     found: `${JSON.stringify(sizes)} with dEnc ${dEnc}`,
-    needed: "positive whole numbers, and a number of heads that divides dEnc",
+    needed:
+      `positive whole numbers, a number of heads that divides dEnc, and at most ${MAX_ATTENTION_BLOCKS} blocks`,
   });
 }

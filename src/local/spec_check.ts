@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { FedKimError } from "../formats/errors.ts";
 import { parameterList } from "./_parameter_list.ts";
-import type { LocalModelSpec } from "./spec.ts";
+import { type LocalModelSpec, MAX_ATTENTION_BLOCKS } from "./spec.ts";
 
 const size = z.number().int().min(1).max(1 << 24);
+const blocks = z.number().int().min(1).max(MAX_ATTENTION_BLOCKS);
 const name = z.string().regex(/^[\w.-]{1,128}$/);
 
 const SpecSchema = z.strictObject({
@@ -16,7 +17,7 @@ const SpecSchema = z.strictObject({
     views: z.array(z.strictObject({ name, features: size })).min(1),
     tokens: size,
     hidden: size,
-    attention: z.strictObject({ blocks: size, heads: size }).optional(),
+    attention: z.strictObject({ blocks, heads: size }).optional(),
     federated: z.boolean(),
   })).min(1),
   heads: z.array(z.strictObject({
@@ -56,6 +57,7 @@ export function parseLocalModelSpec(value: unknown): LocalModelSpec {
       );
     }
   }
+  requireTensorsForBlocks(spec);
   const modalities = new Set(spec.encoders.map((encoder) => encoder.modality));
   for (const head of spec.heads) {
     const unknown = head.modalities.find((modality) => !modalities.has(modality));
@@ -90,6 +92,14 @@ export function parseLocalModelSpec(value: unknown): LocalModelSpec {
     throw refused("a federated tensor behind a frozen one");
   }
   return spec;
+}
+
+/** Before the tensors are derived: what that costs shall follow from the description's length, not from its numbers. */
+function requireTensorsForBlocks({ encoders, parameters }: LocalModelSpec): void {
+  const blocks = encoders.reduce((sum, { attention }) => sum + (attention?.blocks ?? 0), 0);
+  if (blocks > parameters.length) {
+    throw refused(`${blocks} blocks of attention in ${parameters.length} tensors`);
+  }
 }
 
 function requireUnique(what: string, names: readonly string[]): void {

@@ -7,8 +7,8 @@ import { verifyLabelled } from "./identity.ts";
 import type { AdvertiseKeysMessage, RosterMessage } from "./messages.ts";
 import { advertLeaf, advertStatement, compareClientIds, openSession, type Session } from "./session.ts";
 
-/** A roster that passed every check. */
-export interface VerifiedRoster {
+/** A roster that was read: this site is in it, and nobody twice. */
+export interface ReadRoster {
   readonly session: Session;
   /** Our own index. */
   readonly index: number;
@@ -106,8 +106,26 @@ function checkDistinctKeys(own: AdvertiseKeysMessage, adverts: Iterable<Advertis
   }
 }
 
-/** Every check of the roster message; also computes the session from it. */
-export function verifyRoster(state: ClientAwaitingRoster, message: RosterMessage): VerifiedRoster {
+/** A roster whose neighbours passed {@link checkNeighbours}: secrets may be shared with them. */
+export interface VerifiedRoster extends ReadRoster {
+  readonly verified: true;
+}
+
+/**
+ * The checks of the roster that are about this site's own neighbours: their signatures, and keys that all differ.
+ * @throws SecAggError that names the neighbour
+ */
+export function checkNeighbours(
+  { context, advert }: ClientAwaitingRoster,
+  roster: ReadRoster,
+): VerifiedRoster {
+  for (const neighbour of roster.adverts.values()) checkAdvert(context, neighbour);
+  checkDistinctKeys(advert, roster.adverts.values());
+  return { ...roster, verified: true };
+}
+
+/** Reads the whole roster: computes the session from it, and finds this site and its neighbours; see {@link checkNeighbours}. */
+export function readRoster(state: ClientAwaitingRoster, message: RosterMessage): ReadRoster {
   const { context, advert: own } = state;
   const { provider, config, configHash, identity } = context;
   if (!equalBytes(message.configHash, configHash)) {
@@ -124,8 +142,5 @@ export function verifyRoster(state: ClientAwaitingRoster, message: RosterMessage
     throw protocolAbort("duplicate_client", "The roster carries an advert twice.");
   }
   const session = openSession(provider, config, configHash, leaves);
-  const adverts = neighbourAdverts(message, session, index, identity.id);
-  for (const advert of adverts.values()) checkAdvert(context, advert);
-  checkDistinctKeys(own, adverts.values());
-  return { session, index, adverts };
+  return { session, index, adverts: neighbourAdverts(message, session, index, identity.id) };
 }

@@ -1,14 +1,15 @@
 import type { RandomBytes } from "../formats/random_bytes.ts";
 import { type CommonKnowledge, PackedSite } from "./_simulated_site.ts";
-import { Cashier, type CpuClock, newMeter, type UnitCosts } from "./_simulated_cost.ts";
+import { Cashier, type CpuClock, medianOf, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
 import { type Lie, lyingProvider, tamper } from "./_simulated_lies.ts";
 import type { MeteredProvider } from "./_metered_provider.ts";
 import { maskInput } from "./client_masked_input.ts";
 import { receiveShares } from "./client_receive_shares.ts";
-import { shareKeys } from "./client_share_keys.ts";
+import { dealShares } from "./client_share_keys.ts";
 import { signSurvivors } from "./client_sign_survivors.ts";
-import type { ClientContext } from "./client_state.ts";
-import type { StepAbort } from "./client_step.ts";
+import { checkNeighbours, type ReadRoster, readRoster, type VerifiedRoster } from "./_client_roster.ts";
+import type { ClientAwaitingRoster, ClientContext } from "./client_state.ts";
+import { asStep, type StepAbort } from "./client_step.ts";
 import { unmask } from "./client_unmask.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { type Enrolled, type Identity, identityFromPrivateKey } from "./identity.ts";
@@ -49,8 +50,16 @@ export interface ActorStart {
 /** A message of the server to the site with this index. */
 export interface SiteTask {
   readonly index: number;
-  readonly bytes: Uint8Array;
+  /** The message; none for a roster that this thread has read often enough, see {@link ROSTERS_READ}. */
+  readonly bytes: Uint8Array | undefined;
 }
+
+/**
+ * Rosters that a thread makes, and that a thread reads, in full. They all say the same but for the place of whole adverts,
+ * and to read ten thousand entries takes each of ten thousand sites longer than to share its keys: the others are charged
+ * the median of these.
+ */
+export const ROSTERS_READ = 100;
 
 /** What a site answers, and what that cost it. */
 export interface SiteReply {
@@ -93,6 +102,12 @@ export class SimulatedActor {
   readonly #common: CommonKnowledge;
   readonly #packed = new Map<number, PackedSite>();
   readonly #identities = new Map<number, Identity>();
+  /** Sites whose adverts were checked. */
+  readonly #checked = new Set<number>();
+  /** Seconds that it took to read each roster. */
+  readonly #rosterSeconds: number[] = [];
+  /** Length of a roster, the same for all names of one length. */
+  #rosterBytes = 0;
   #shared: IndexSet;
 
   constructor(start: ActorStart, tools: ActorTools) {
@@ -120,7 +135,7 @@ export class SimulatedActor {
       const meter = newMeter();
       const played = await cashier.charge(
         meter,
-        () => this.#play(index, decodeMessage(bytes) as ServerMessage, bytes.length),
+        () => bytes === undefined ? this.#shareAsOthers(index, meter) : this.#play(index, bytes),
       );
       const { abort, messages } = played;
       const packed = this.#packed.get(index)!;
@@ -155,21 +170,59 @@ export class SimulatedActor {
     };
   }
 
-  async #play(index: number, message: ServerMessage, inbound: number): Promise<Played> {
-    const { config, configHash, adverts, sites } = this.#start;
-    const { engine, metered: { provider } } = this.#tools;
+  /** Phase 1, once the roster is read. */
+  #share(index: number, read: (state: ClientAwaitingRoster) => ReadRoster): Played {
+    const packed = this.#packed.get(index)!;
+    const state = packed.advertised(this.#contextOf(index), this.#start.adverts[index]);
+    const step = asStep(() => {
+      return dealShares(state, this.#checkNeighbours(state, read(state)));
+    });
+    if (step.kind === "abort") return { messages: [], atHand: 0, abort: step };
+    packed.packShared(step.state);
+    return { messages: [step.outbound], atHand: this.#rosterBytes + step.outbound.length };
+  }
+
+  /** Checks the neighbours that nobody in this thread has checked, and charges the signatures of all others. */
+  #checkNeighbours(state: ClientAwaitingRoster, roster: ReadRoster): VerifiedRoster {
+    const { adverts } = roster;
+    const fresh = new Map([...adverts].filter(([peer]) => !this.#checked.has(peer)));
+    const checked = checkNeighbours(state, { ...roster, adverts: fresh });
+    for (const peer of fresh.keys()) this.#checked.add(peer);
+    this.#tools.metered.saved.verifications += adverts.size - fresh.size;
+    return { ...checked, adverts };
+  }
+
+  /** Phase 1 of a site whose roster says what others in this thread have read: charged as much as they. */
+  #shareAsOthers(index: number, meter: Meter): Played {
+    const { session, adverts } = this.#common;
+    const neighbours = session.graph.closed(index).filter((peer) => peer !== index);
+    meter.savedSeconds += medianOf(this.#rosterSeconds);
+    return this.#share(index, () => ({
+      session,
+      index,
+      adverts: new Map(neighbours.map((peer) => [peer, adverts[peer]])),
+    }));
+  }
+
+  async #play(index: number, bytes: Uint8Array): Promise<Played> {
+    const { config, configHash, sites } = this.#start;
+    const { engine, clock, metered: { provider } } = this.#tools;
     const { lie, site } = sites.get(index)!;
     const context = this.#contextOf(index);
     const packed = this.#packed.get(index)!;
     const common = this.#common;
     const none = { messages: [], atHand: 0 };
+    const began = clock();
+    const message = decodeMessage(bytes) as ServerMessage;
+    const inbound = bytes.length;
     switch (message.type) {
-      case "roster": {
-        const step = shareKeys(packed.advertised(context, adverts[index]), message);
-        if (step.kind === "abort") return { ...none, abort: step };
-        packed.packShared(step.state);
-        return { messages: [step.outbound], atHand: inbound + step.outbound.length };
-      }
+      case "roster":
+        this.#rosterBytes = inbound;
+        return this.#share(index, (state) => {
+          const roster = readRoster(state, message);
+          this.#rosterSeconds.push(clock() - began);
+          return roster;
+        });
       case "deliver_shares": {
         this.#shared = message.shared;
         const step = receiveShares(packed.shared(context, index, common), message);

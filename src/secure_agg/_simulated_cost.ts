@@ -23,6 +23,11 @@ export function newMeter(): Meter {
   return { cpuSeconds: 0, savedSeconds: 0, sent: 0, received: 0, memoryBytes: 0 };
 }
 
+/** The median of some quantities; 0 of none. */
+export function medianOf(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.toSorted((a, b) => a - b)[values.length >>> 1];
+}
+
 /** CPU seconds of one operation here, to charge work that was not repeated. */
 export interface UnitCosts {
   /** One X25519 agreement. */

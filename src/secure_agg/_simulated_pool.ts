@@ -44,7 +44,10 @@ export function playInWorker(start: ActorStart, engine: string): SitePlayer {
       new Promise((resolve, reject) => {
         waiting.push({ resolve, reject });
         // Rosters are a hash for every site: given away, not copied.
-        order({ kind: "step", tasks }, tasks.map(({ bytes }) => bytes.buffer));
+        order(
+          { kind: "step", tasks },
+          tasks.flatMap(({ bytes }) => bytes === undefined ? [] : [bytes.buffer]),
+        );
       }),
     close: () => worker.terminate(),
   };

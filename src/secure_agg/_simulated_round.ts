@@ -1,6 +1,6 @@
 import type { RandomBytes } from "../formats/random_bytes.ts";
-import type { ActorStart, PlayedSite, SiteReply } from "./_simulated_actor.ts";
-import { Cashier, type CpuClock, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
+import { type ActorStart, type PlayedSite, ROSTERS_READ, type SiteReply } from "./_simulated_actor.ts";
+import { Cashier, type CpuClock, medianOf, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
 import type { Lie } from "./_simulated_lies.ts";
 import { playHere, playInWorker, type SitePlayer } from "./_simulated_pool.ts";
 import { plainVector } from "./_simulated_vector.ts";
@@ -198,6 +198,22 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
   const taskSites = round.workers === 0
     ? 1
     : Math.max(1, Math.min(TASK_SITES, Math.floor(TASK_WORDS / config.dimension)));
+  /** What it took to make each roster, and how long they were. */
+  const rosters = { seconds: [] as number[], bytes: 0 };
+  /** The server's message to a site; none for a roster like those that it has made often enough. */
+  const messageTo = (i: number, place: number): { bytes: Uint8Array | undefined; length: number } => {
+    if (server.phase === "share_keys" && place >= ROSTERS_READ) {
+      serverMeter.savedSeconds += medianOf(rosters.seconds);
+      return { bytes: undefined, length: rosters.bytes };
+    }
+    const before = serverMeter.cpuSeconds;
+    const bytes = asServer(() => server.outboundFor(sites[i].identity.id));
+    if (server.phase === "share_keys" && bytes !== undefined) {
+      rosters.seconds.push(serverMeter.cpuSeconds - before);
+      rosters.bytes = bytes.length;
+    }
+    return { bytes, length: bytes?.length ?? 0 };
+  };
   /** All sites of a phase, every player along its part of the ring. */
   const play = async (phase: string): Promise<void> => {
     let done = 0;
@@ -206,16 +222,16 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
       const lane = async (): Promise<void> => {
         while (next < parts[p].length) {
           const tasks = [];
+          const first = next;
           const indices = parts[p].slice(next, next += taskSites);
-          for (const index of indices) {
+          for (const [at, index] of indices.entries()) {
             const i = ranked[index];
             round.progress(phase, ++done);
-            const bytes = absent.has(i)
-              ? undefined
-              : asServer(() => server.outboundFor(sites[i].identity.id));
-            if (bytes === undefined) continue;
-            meters[i].received += bytes.length;
-            serverMeter.sent += bytes.length;
+            if (absent.has(i)) continue;
+            const { bytes, length } = messageTo(i, first + at);
+            if (length === 0) continue;
+            meters[i].received += length;
+            serverMeter.sent += length;
             tasks.push({ index, bytes });
           }
           for (const reply of await player.step(tasks)) deliver(phase, reply);

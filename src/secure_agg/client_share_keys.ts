@@ -1,8 +1,8 @@
 import { ByteWriter } from "./_byte_codec.ts";
 import { concatBytes, equalBytes } from "./_bytes.ts";
-import { type VerifiedRoster, verifyRoster } from "./_client_roster.ts";
+import { checkNeighbours, readRoster, type VerifiedRoster } from "./_client_roster.ts";
 import type { ClientAwaitingRoster, ClientAwaitingShares, HeldShares, Peer } from "./client_state.ts";
-import { asStep, type Step } from "./client_step.ts";
+import { asStep, type Step, type StepNext } from "./client_step.ts";
 import { encodeMessage } from "./codec.ts";
 import { protocolAbort } from "./errors.ts";
 import { signLabelled } from "./identity.ts";
@@ -26,8 +26,7 @@ export function sharesStatement(message: Omit<ShareKeysMessage, "signature" | "t
  */
 export function shareKeys(state: ClientAwaitingRoster, message: RosterMessage): Step<ClientAwaitingShares> {
   return asStep(() => {
-    const roster = verifyRoster(state, message);
-    return { kind: "next", ...deal(state, roster) };
+    return dealShares(state, checkNeighbours(state, readRoster(state, message)));
   });
 }
 
@@ -65,10 +64,11 @@ function drawMaskSeed({ context, encryptionSecret, maskSecret }: ClientAwaitingR
   return maskSeed;
 }
 
-function deal(
+/** {@link shareKeys} once the roster is verified. */
+export function dealShares(
   state: ClientAwaitingRoster,
   { session, index, adverts }: VerifiedRoster,
-): { state: ClientAwaitingShares; outbound: Uint8Array } {
+): StepNext<ClientAwaitingShares> {
   const { context, maskSecret } = state;
   const { provider, config, random } = context;
   const { sid } = session;
@@ -104,6 +104,7 @@ function deal(
   const fields = { sid, index, commitment, ciphertexts };
   const signature = signLabelled(context.identity, "share_keys", sharesStatement(fields), provider);
   return {
+    kind: "next",
     state: {
       kind: "awaiting_shares",
       context,

@@ -65,14 +65,21 @@ export function splitSecret(
   const tables = multiplesByNibble(field, new Int32Array(coefficients.buffer), words);
   const powers = coordinatePowers(field, threshold, count);
   const shares = new Int32Array(words * count);
+  const perCoefficient = field.bits / 4;
+  const rows = new Int32Array(threshold * perCoefficient);
   for (let i = 0; i < count; i++) {
-    const share = i * words;
+    // First where the products are, which is public; then their sum word by word, which stays in a register.
+    let nibble = 0;
     for (let j = 0; j < threshold; j++) {
-      let table = j * field.bits * 4 * words;
-      for (let power = powers[i * threshold + j]; power !== 0; power >>>= 4, table += 16 * words) {
-        const row = table + (power & 15) * words;
-        for (let w = 0; w < words; w++) shares[share + w] ^= tables[row + w];
+      let power = powers[i * threshold + j];
+      for (let k = 0; k < perCoefficient; k++, power >>>= 4, nibble++) {
+        rows[nibble] = (16 * nibble + (power & 15)) * words;
       }
+    }
+    for (let w = 0; w < words; w++) {
+      let sum = 0;
+      for (let row = 0; row < nibble; row++) sum ^= tables[rows[row] + w];
+      shares[i * words + w] = sum;
     }
   }
   coefficients.fill(0);

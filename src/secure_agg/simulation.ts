@@ -178,8 +178,9 @@ const asRecord = (map: ReadonlyMap<string, number>): Readonly<Record<string, num
 /**
  * Runs whole rounds with all parties in one process and real cryptography: late dropouts, lying sites, the exact sum
  * checked, and every party's cost beside the {@link costModel}. What two ends of a pair would both compute, and a
- * signature that many sites verify, is computed once and charged to each. Gives one report per round; a site that was
- * named as a liar is left out of the next round.
+ * signature that many sites verify, is computed once and charged to each; so is the roster, which says the same to all,
+ * after a hundred sites of a thread have read it in full. Gives one report per round; a site that was named as a liar is
+ * left out of the next round.
  * @throws FedKimError ConfigError for sizes that cannot be simulated; InternalError if a sum is wrong
  */
 export async function* simulate(options: SimulationOptions): AsyncGenerator<SimulatedRoundReport> {

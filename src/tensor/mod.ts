@@ -16,6 +16,7 @@
  */
 export { tf } from "./_tf.ts";
 export { type BackendInfo, type BackendName, type BackendPreference, selectBackend } from "./backend.ts";
+export { mayHaveHardwareGpu } from "./_gpu_adapter.ts";
 export { readFloat32, readScalar } from "./read.ts";
 export { accurateSum, globalNorm } from "./sums.ts";
 export {

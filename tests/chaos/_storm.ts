@@ -2,6 +2,7 @@ import type { Cluster } from "../_postgres.ts";
 import { ERROR_EXIT_STATUS } from "../../src/formats/errors.ts";
 import { ChaosFederation, SITES } from "./_federation.ts";
 import type { End } from "./_kept.ts";
+import { PlanPages } from "./_plan_pages.ts";
 import { freshDatabase, logsOf } from "./_run.ts";
 import type { SmallDisk } from "./_small_disk.ts";
 import { Standstill } from "./_standstill.ts";
@@ -26,6 +27,8 @@ const ENDS_OF_PLAN: ReadonlySet<number> = new Set(
   (["BelowThreshold", "ProtocolAbort", "NetworkError"] as const).map((code) => ERROR_EXIT_STATUS[code]),
 );
 const { StoreError, LedgerError } = ERROR_EXIT_STATUS;
+/** Where a site comes in, also to the next plan. */
+const JOIN = "/v1/join";
 
 /** Where and how long a storm rages. */
 export interface StormPlace {
@@ -102,9 +105,7 @@ class Storm {
   /** Steps that have ended, by what aggregators say. */
   #steps = 0;
   #over = false;
-  /** Aggregators that have ended their plan and wait for the others. */
-  #waiting = new Map<string, () => void>();
-  #lastPlan: string | undefined;
+  readonly #pages: PlanPages;
   /** One check at a time. */
   #checking: Promise<void> = Promise.resolve();
 
@@ -116,6 +117,16 @@ class Storm {
     this.#watch = new Watch(federation);
     this.#weather = new Weather(federation, disks, place.cluster);
     this.#broken.promise.catch(() => {}); // somebody may not be waiting for it yet
+    this.#pages = new PlanPages(() => federation.over(), async ({ finished }) => {
+      await this.#inTurn(() => this.#watch.planOver(finished));
+      if (finished) this.#finished++;
+      else this.#failed++;
+    });
+    const { hold } = federation;
+    federation.hold = async (seen) => {
+      await hold(seen);
+      if (seen.path === JOIN) await this.#pages.opened();
+    };
     federation.onLine = (name, line) => {
       if (/"kind":"(joined|accepted|step|aborted)"|"stage":"(join|accept|step)"/.test(line)) {
         this.#standstill.moved();
@@ -169,7 +180,7 @@ class Storm {
 
   async end(): Promise<void> {
     this.#over = true;
-    for (const release of this.#waiting.values()) release();
+    this.#pages.release();
     this.#standstill.stop();
     await this.#weather.clear();
     await this.federation.close();
@@ -190,36 +201,16 @@ class Storm {
   }
 
   async #aggregatorAgain(name: string, end: End): Promise<boolean> {
-    if (end.killed || end.code === StoreError) {
-      const plan = await this.federation.over();
-      if (plan === undefined || plan.planHash === this.#lastPlan) {
-        if (end.killed) return true;
-        this.#restarts++;
-        await later(RESTART_MS);
-        return true;
-      }
-    } else if (end.code !== 0 && !ENDS_OF_PLAN.has(end.code)) {
+    const away = !end.killed && end.code === StoreError;
+    if (!end.killed && !away && end.code !== 0 && !ENDS_OF_PLAN.has(end.code)) {
       throw new Error(`${name} ended with exit code ${end.code}`);
     }
-    await this.#planOver(name);
-    return !this.#over;
-  }
-
-  /** Waits until every aggregator has ended the plan, and checks it. */
-  async #planOver(name: string): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(name, resolve);
-    if (this.#waiting.size < this.federation.aggregators.size) return await promise;
-    const plan = await this.federation.over();
-    // None where a plan could not even begin.
-    if (plan !== undefined && plan.planHash !== this.#lastPlan) {
-      await this.#inTurn(() => this.#watch.planOver(plan.finished));
-      if (plan.finished) this.#finished++;
-      else this.#failed++;
-      this.#lastPlan = plan.planHash;
+    await this.#pages.turnIfOver();
+    if (away) {
+      this.#restarts++;
+      await later(RESTART_MS);
     }
-    for (const release of this.#waiting.values()) release();
-    this.#waiting.clear();
+    return !this.#over;
   }
 
   #check(): Promise<void> {

@@ -40,7 +40,11 @@ Deno.test("three sites enroll, sign and run by three commands each, every one pr
       ...["rounds.steps=1", "injection.epochs=1", "backend=wasm"],
     ].flatMap((text) => ["--set", text]);
     const children = [
-      new ChildProcess("aggregator", selfCommand(["aggregator", "--port", "0", ...set, "--json"]), dir),
+      new ChildProcess(
+        "aggregator",
+        selfCommand(["aggregator", "--port", "0", ...set, "--json"], ["-A", "--no-prompt"]),
+        dir,
+      ),
     ];
     try {
       const { url } = await children[0].waitFor("listening", 60);
@@ -62,7 +66,7 @@ Deno.test("three sites enroll, sign and run by three commands each, every one pr
         assert.match(stderr, new RegExp(`^Next: fedkim client --state ${at(site)} --data DIR$`, "m"));
         const args = ["client", "--state", at(site), "--data", at("data", folders[i])];
         if (site === "west") args.push("--json");
-        children.push(new ChildProcess(site, selfCommand(args), dir));
+        children.push(new ChildProcess(site, selfCommand(args, ["-A", "--no-prompt"]), dir));
       }
       const codes = await Promise.all(children.map((child) => child.exited));
       assert.deepEqual(codes, [0, 0, 0, 0], children.map((child) => child.lastError).join("\n"));

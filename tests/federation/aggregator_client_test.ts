@@ -37,6 +37,24 @@ Deno.test("a poll that breaks off, before its answer or in the middle of it, is 
   assert.equal(asked(), 3);
 });
 
+Deno.test("a message's answer brings the next letter, or none where the aggregator knows no such answer or has none yet", async () => {
+  const json = '{"noted":true}';
+  const old = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${json.length}\r\n` +
+    `connection: close\r\n\r\n${json}`;
+  const { url, asked } = answering([
+    undefined,
+    `${LETTER}abcdef`,
+    old,
+    "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
+  ]);
+  const client = new AggregatorClient(url, generateIdentity("a"), 5_000, new AbortController().signal);
+  const send = () => client.postForLetter("/v1/rounds/1/messages?head=1", Uint8Array.of(1), 16);
+  assert.equal((await send())?.sequence, 17);
+  assert.equal(await send(), undefined);
+  assert.equal(await send(), undefined);
+  assert.equal(asked(), 4);
+});
+
 Deno.test("code and reason of a refusal reach the other side, and a reason that is no word of ours does not", () => {
   const sent = toProblem(
     new FedKimError("UnexpectedMessage", "The site has not joined.", { reason: "not_joined" }),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ServerEvent } from "../../src/secure_agg/mod.ts";
+import { encodeMessage, type ServerEvent } from "../../src/secure_agg/mod.ts";
 import { RoundLog } from "../../src/federation/round_log.ts";
 import { openStore, type Store } from "../../src/federation/store/mod.ts";
 
@@ -47,5 +47,39 @@ Deno.test("a log that was dropped leaves no row behind, not even its counter", a
   await log.trim();
   assert.equal(await log.begun(), false);
   assert.equal(await store.newest("round"), 0);
+  await store.close();
+});
+
+Deno.test("chunks alone are kept for the process; with anything else, and after it, for a loss of power", async () => {
+  const store = await openStore(":memory:");
+  const kept: (string | undefined)[] = [];
+  const noting = new Proxy(store, {
+    get(target, name) {
+      if (name !== "append") return (Reflect.get(target, name) as () => unknown).bind(target);
+      return (...args: Parameters<Store["append"]>) => {
+        kept.push(args[3]);
+        return target.append(...args);
+      };
+    },
+  });
+  const log = new RoundLog(noting, "round", undefined);
+  const chunk = encodeMessage({
+    type: "masked_chunk",
+    sid: new Uint8Array(32),
+    index: 0,
+    chunk: 0,
+    payload: new Uint8Array(4),
+  });
+  const said = (bytes: Uint8Array): ServerEvent => ({ kind: "message", clientId: "a", bytes });
+  await log.begin(begun);
+  for (
+    const events of [[said(chunk)], [said(chunk), { kind: "close" } as const], [said(Uint8Array.of(1))], [
+      said(chunk),
+    ]]
+  ) {
+    for (const event of events) log.record(event);
+    await log.flush();
+  }
+  assert.deepEqual(kept, ["power", "process", "power", "power", "process"]);
   await store.close();
 });

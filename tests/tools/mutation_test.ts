@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { linesRun, testsFor } from "../../tools/mutation/coverage.ts";
+import { equivalentOf, readEquivalents } from "../../tools/mutation/equivalents.ts";
 import { listMutants, mutated, sampleOf } from "../../tools/mutation/sites.ts";
 import { wilson } from "../../tools/mutation/statistics.ts";
+import { reportOf } from "../../tools/mutation/summary.ts";
+import { likeliestFirst, type Verdict } from "../../tools/mutation/verdict.ts";
 
 const SOURCE = `/** text: 1 < 2 */
 type Small = 3 | 4;
@@ -87,6 +90,75 @@ Deno.test("coverage picks the tests that run a line, cheapest first as measured"
   );
   assert.deepEqual(testsFor(coverage, "src/dp/a.ts", 40), []);
   assert.equal(testsFor(coverage, "src/dp/worker.ts", 2).length, 2, "no coverage knows a worker's file");
+});
+
+Deno.test("the tests that killed mutants of the file come first, then those that run the line, then the cheapest", async () => {
+  const [mutant] = await mutantsOf(SOURCE);
+  const test = (name: string, seconds: number, runs: boolean) => ({
+    test: name,
+    seconds,
+    lines: { [mutant.path]: runs ? [mutant.line] : [] },
+  });
+  const tests = [
+    test("far", 1, false),
+    test("near", 3, true),
+    test("nearer", 2, true),
+    test("killer", 9, false),
+  ];
+  const killed = { ...mutant, verdict: "killed", by: "killer" } as Verdict;
+  const elsewhere = { ...killed, path: "src/b.ts", by: "far" } as Verdict;
+  const order = (known: Verdict[]) => likeliestFirst(tests, mutant, known).map((one) => one.test);
+  assert.deepEqual(order([killed, elsewhere]), ["killer", "nearer", "near", "far"]);
+  assert.deepEqual(order([]), ["nearer", "near", "far", "killer"]);
+});
+
+Deno.test("an equivalent is found by its line's text, counted apart, and contradicted by a test that kills it", async () => {
+  const mutants = await mutantsOf(SOURCE);
+  const of = (line: number, operator: string) =>
+    mutants.find((m) => m.line === line && m.operator === operator)!;
+  const entry = {
+    path: "src/a.ts",
+    text: "const list = [a - 1, true, 0.5];",
+    operator: "- to +",
+    found: "-",
+    reason: "r",
+  };
+  const found = (mutant = of(6, "- to +"), change: object = {}) =>
+    equivalentOf([{ ...entry, ...change }], mutant, SOURCE);
+  assert.equal(found()?.reason, "r");
+  assert.equal(found(undefined, { place: 1 })?.reason, "r");
+  for (
+    const change of [{ place: 2 }, { path: "src/b.ts" }, { text: "const list" }, { operator: "+ to -" }, {
+      found: "+",
+    }]
+  ) {
+    assert.equal(found(undefined, change), undefined);
+  }
+  assert.equal(found(of(6, "boolean flipped")), undefined);
+  const verdict = (id: string, killed: boolean) =>
+    ({
+      ...of(6, "- to +"),
+      id,
+      verdict: killed ? "killed" : "survived",
+      how: killed ? "red" : "green",
+    }) as Verdict;
+  const verdicts = [verdict("a", true), verdict("b", false), verdict("c", false)];
+  const { killed, judged, equivalent, scoreWithout, survivors } = reportOf(
+    verdicts,
+    9,
+    1,
+    new Map([["b", "r"]]),
+  );
+  assert.deepEqual([killed, judged, equivalent, scoreWithout], [1, 3, 1, 0.5]);
+  assert.deepEqual(survivors.map(({ reason }) => reason), ["r", undefined]);
+  assert.throws(() => reportOf(verdicts, 9, 1, new Map([["a", "r"]])), /no equivalent/);
+});
+
+Deno.test("every entry of the list of equivalents has a file and a proof", async () => {
+  for (const { path, text, operator, found, reason } of await readEquivalents()) {
+    assert.ok((await Deno.stat(new URL(`../../${path}`, import.meta.url))).isFile);
+    assert.ok(text.includes(found) && operator !== "" && reason.length > 40 && reason.endsWith("."), text);
+  }
 });
 
 Deno.test("wilson() is the published interval", () => {

@@ -8,7 +8,7 @@ export interface TestCoverage {
   readonly test: string;
   /** Seconds of CPU that it takes. */
   readonly seconds: number;
-  /** Lines that it runs, by source file; none where it is too slow to be used. */
+  /** Lines that it runs, by source file; none where it is red. */
   readonly lines: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -17,15 +17,14 @@ const LIMITS = { cpuSeconds: 400, wallSeconds: 600 };
 
 /**
  * Measures each test file once with `deno test --coverage`, one a copy at a time, or takes what `cache` holds of
- * the same test; the source of a cache never changes. A test file that takes more than `slowest` seconds is not used, nor
- * one that is red without any mutant: it could not tell one.
+ * the same test; the source of a cache never changes. A test file that is red without any mutant is not used: it could
+ * not tell one.
  */
 export async function measureCoverage(
   copies: readonly string[],
   tests: readonly string[],
   shared: string,
   cache: string,
-  slowest: number,
 ): Promise<TestCoverage[]> {
   const found: TestCoverage[] = [];
   let next = 0;
@@ -38,7 +37,7 @@ export async function measureCoverage(
       const path = `${cache}/${key.slice(0, 32)}.json`;
       const known = await Deno.readTextFile(path).catch(() => undefined);
       const one = known === undefined
-        ? await measureOne(root, test, shared, slowest)
+        ? await measureOne(root, test, shared)
         : JSON.parse(known) as TestCoverage;
       await Deno.writeTextFile(path, JSON.stringify(one));
       found.push(one);
@@ -51,11 +50,10 @@ async function measureOne(
   root: string,
   test: string,
   shared: string,
-  slowest: number,
 ): Promise<TestCoverage> {
   const { outcome, cpuSeconds: seconds } = await runTestFile(root, test, LIMITS, shared);
   if (outcome !== "green") console.error(`${test} is ${outcome} without any mutant and left out: mend it`);
-  if (outcome !== "green" || seconds > slowest) return { test, seconds, lines: {} };
+  if (outcome !== "green") return { test, seconds, lines: {} };
   const dir = await Deno.makeTempDir();
   await runTestFile(root, test, LIMITS, shared, [`--coverage=${dir}`]);
   const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -84,13 +82,14 @@ export function linesRun(lcov: string, root: string): Record<string, number[]> {
   return lines;
 }
 
-/** How far above a line its function is looked for. */
+/** How far above a line a test is looked for that may run it. */
 const NEAR = 12;
 
 /**
- * The test files that run this line, cheapest first. A line counts as run only where all of it is: a guard whose `throw`
- * stands on its own line and never fires is not, so the nearest line above that any test runs stands in for it. A file
- * that no coverage knows runs in a worker, which Deno does not measure: for it every test of its folder.
+ * The test files that run this line, cheapest first. A line counts as run only where all of it is: a guard that stands with
+ * its `return` on one line is not run by a test for which it never fires. So a test that runs any of the lines above
+ * counts, too: rather a test too many than a survivor that was judged by too few. A file that no coverage knows runs in a
+ * worker, which Deno does not measure: for it every test of its folder.
  */
 export function testsFor(
   coverage: readonly TestCoverage[],
@@ -100,9 +99,5 @@ export function testsFor(
   const folder = `tests/${path.split("/")[1]}/`;
   const known = coverage.filter(({ lines }) => path in lines);
   if (known.length === 0) return coverage.filter(({ test }) => test.startsWith(folder));
-  for (let at = line; at > line - NEAR; at--) {
-    const found = known.filter(({ lines }) => lines[path].includes(at));
-    if (found.length > 0) return found;
-  }
-  return [];
+  return known.filter(({ lines }) => lines[path].some((at) => at <= line && at > line - NEAR));
 }

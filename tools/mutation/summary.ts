@@ -17,12 +17,33 @@ export interface MutationReport {
   readonly interval: readonly [low: number, high: number];
   /** Judged and killed, by folder. */
   readonly folders: Readonly<Record<string, { readonly judged: number; readonly killed: number }>>;
-  /** The survivors. */
-  readonly survivors: readonly Pick<Verdict, "id" | "path" | "line" | "operator" | "found" | "how">[];
+  /** Survivors that are shown to change nothing. */
+  readonly equivalent: number;
+  /** Share killed of those that are not, with its interval. */
+  readonly scoreWithout: number;
+  /** The interval of that. */
+  readonly intervalWithout: readonly [low: number, high: number];
+  /** The survivors; with a reason where nothing is to be killed. */
+  readonly survivors: readonly (Pick<Verdict, "id" | "path" | "line" | "operator" | "found" | "how"> & {
+    readonly reason?: string;
+  })[];
 }
 
-/** Adds the verdicts up. */
-export function reportOf(verdicts: readonly Verdict[], population: number, seed: number): MutationReport {
+/**
+ * Adds the verdicts up.
+ * @param reasons why mutants change nothing, by id
+ * @throws Error where a test has killed one of these
+ */
+export function reportOf(
+  verdicts: readonly Verdict[],
+  population: number,
+  seed: number,
+  reasons: ReadonlyMap<string, string> = new Map(),
+): MutationReport {
+  const wrong = verdicts.find(({ id, verdict }) => verdict === "killed" && reasons.has(id));
+  if (wrong !== undefined) {
+    throw new Error(`${wrong.path}:${wrong.line} is no equivalent: ${wrong.by} kills it`);
+  }
   const folders: Record<string, { judged: number; killed: number }> = {};
   for (const { path, verdict } of verdicts) {
     const folder = folders[path.split("/").slice(0, 2).join("/")] ??= { judged: 0, killed: 0 };
@@ -30,6 +51,8 @@ export function reportOf(verdicts: readonly Verdict[], population: number, seed:
     if (verdict === "killed") folder.killed++;
   }
   const killed = verdicts.filter(({ verdict }) => verdict === "killed").length;
+  const equivalent = verdicts.filter(({ id }) => reasons.has(id)).length;
+  const others = verdicts.length - equivalent;
   return {
     population,
     judged: verdicts.length,
@@ -38,24 +61,33 @@ export function reportOf(verdicts: readonly Verdict[], population: number, seed:
     score: verdicts.length === 0 ? 0 : killed / verdicts.length,
     interval: wilson(killed, verdicts.length),
     folders,
+    equivalent,
+    scoreWithout: others === 0 ? 0 : killed / others,
+    intervalWithout: wilson(killed, others),
     survivors: verdicts.filter(({ verdict }) => verdict === "survived")
-      .map(({ id, path, line, operator, found, how }) => ({ id, path, line, operator, found, how })),
+      .map(({ id, path, line, operator, found, how }) => {
+        const reason = reasons.get(id);
+        return { id, path, line, operator, found, how, ...(reason === undefined ? {} : { reason }) };
+      }),
   };
 }
 
 /** The report for a terminal. */
 export function textOf(
-  { population, judged, killed, seed, score, interval, survivors }: MutationReport,
+  { population, judged, killed, seed, score, interval, equivalent, scoreWithout, intervalWithout, survivors }:
+    MutationReport,
 ): string {
   const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
-  const rows = survivors.map(({ path, line, operator, found, how }) =>
+  const rows = survivors.map(({ path, line, operator, found, how, reason }) =>
     `  ${path}:${line} ${operator}: ${JSON.stringify(found)}${
-      how === "not run" ? " (no test runs the line)" : ""
+      reason === undefined ? how === "not run" ? " (no test runs the line)" : "" : ` = ${reason}`
     }`
   );
   return [
     `${killed} of ${judged} mutants killed, ${percent(score)} (95 % interval ${percent(interval[0])} to ` +
     `${percent(interval[1])}); drawn from ${population} with seed ${seed}`,
+    `${killed} of ${judged - equivalent} without ${equivalent} equivalents, ${percent(scoreWithout)} (` +
+    `${percent(intervalWithout[0])} to ${percent(intervalWithout[1])})`,
     ...rows,
   ].join("\n");
 }

@@ -16,7 +16,22 @@ export interface Verdict extends Mutant {
   readonly seconds: number;
 }
 
-/** Runs the tests that reach a mutant, cheapest first, until one is red. The copy is as before afterwards. */
+/** The tests that have killed most mutants of the same file first, then those that surely run the line, the cheapest first. */
+export function likeliestFirst(
+  tests: readonly TestCoverage[],
+  { path, line }: Mutant,
+  known: Iterable<Verdict>,
+): readonly TestCoverage[] {
+  const kills = new Map<string, number>();
+  for (const { by, path: where } of known) {
+    if (by !== null && where === path) kills.set(by, (kills.get(by) ?? 0) + 1);
+  }
+  const of = ({ test }: TestCoverage): number => kills.get(test) ?? 0;
+  const runs = ({ lines }: TestCoverage): number => Number(lines[path]?.includes(line) ?? false);
+  return tests.toSorted((a, b) => of(b) - of(a) || runs(b) - runs(a) || a.seconds - b.seconds);
+}
+
+/** Runs the tests that reach a mutant, in this order, until one is red. The copy is as before afterwards. */
 export async function judge(
   mutant: Mutant,
   tests: readonly TestCoverage[],

@@ -46,7 +46,6 @@ const LARGE_Q = [
 
 const SQRT1_2 = Math.SQRT1_2;
 const INV_SQRT_PI = 1 / Math.sqrt(Math.PI);
-const INV_SQRT_2PI = 1 / Math.sqrt(2 * Math.PI);
 const LOG_SQRT_2PI = 0.5 * Math.log(2 * Math.PI);
 
 /**
@@ -103,11 +102,6 @@ export function logNormalCdf(x: number): number {
   if (x > -1) return Math.log1p(-0.5 * erfc(x * SQRT1_2));
   const z = -x * SQRT1_2;
   return Math.log(0.5 * scaledTail(z)) - z * z;
-}
-
-/** Standard normal density. */
-export function normalPdf(x: number): number {
-  return INV_SQRT_2PI * Math.exp(-0.5 * x * x);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Twiddle factors e^{-2 pi i k / n}, k < n, one table per transform size; the sizes in use are few. */
+/** Twiddle factors e^{-2 pi i k / n}, k < 3n/4, one table per transform size; the sizes in use are few. */
 const tables = new Map<number, { readonly cos: Float64Array; readonly sin: Float64Array }>();
 
 function twiddles(n: number): { readonly cos: Float64Array; readonly sin: Float64Array } {
@@ -10,22 +10,20 @@ function twiddles(n: number): { readonly cos: Float64Array; readonly sin: Float6
     cos[k & (n - 1)] = c;
     sin[k & (n - 1)] = -s;
   };
-  // One octant is computed, seven are mirrored.
+  // One octant is computed, five are mirrored; nobody reads the last two.
   const quarter = n / 4;
-  for (let k = 0; k <= Math.max(n / 8, 0); k++) {
+  for (let k = 0; k <= n / 8; k++) {
     const c = Math.cos((2 * Math.PI * k) / n);
     const s = Math.sin((2 * Math.PI * k) / n);
     if (n >= 4) {
       set(quarter - k, s, c);
       set(quarter + k, -s, c);
       set(3 * quarter - k, -s, -c);
-      set(3 * quarter + k, s, -c);
     }
     if (n >= 2) {
       set(n / 2 - k, -c, s);
       set(n / 2 + k, -c, -s);
     }
-    set(n - k, c, -s);
     set(k, c, s);
   }
   if (tables.size > 12) tables.clear();

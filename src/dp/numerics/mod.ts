@@ -9,9 +9,9 @@
  *
  * @module
  */
-export { erf, erfc, logNormalCdf, normalCdf, normalPdf, normalQuantile } from "./erf.ts";
+export { erf, erfc, logNormalCdf, normalCdf, normalQuantile } from "./erf.ts";
 export { logBinomial, logGamma } from "./gamma.ts";
-export { logAdd, logExpm1, logOnePlusExp, logSum } from "./log_math.ts";
+export { logAdd } from "./log_math.ts";
 export { betaRegularized, binomialUpperTail } from "./beta.ts";
 export { bisect, goldenSection } from "./roots.ts";
 export { inverseRealTransform, realTransform } from "./fft.ts";

@@ -61,13 +61,15 @@ function logRatio(parts: readonly Component[], x: number): [number, number] {
   return [high + Math.log(sum), slope / sum];
 }
 
+/** Chances below this are left out: e^-log(chance) would overflow, and the tail that is added is far larger. */
+const LIGHTEST = 2 ** -1022;
+
 /**
  * P and Q are mixtures of unit-variance normals, every mean of P at or above every mean of Q, so that the
  * loss grows with x. Source: Choquette-Choo et al. 2024 (mixture of Gaussians mechanisms).
  */
 export function mixturePair(upper: readonly Component[], lower: readonly Component[]): ContinuousPair {
-  const p = upper.filter((c) => c.weight > 0);
-  const q = lower.filter((c) => c.weight > 0);
+  const [p, q] = [upper, lower].map((parts) => parts.filter((c) => c.weight >= LIGHTEST));
   const lossAt = (x: number): [number, number] => {
     const [a, aSlope] = logRatio(p, x);
     const [b, bSlope] = logRatio(q, x);

@@ -17,5 +17,5 @@ export function rdpDelta(order: number, rdp: number, epsilon: number): number {
   // Below 1.01 the quotient loses its digits, and it is never the best order there.
   if (order <= 1.01) return totalVariation;
   const logDelta = (order - 1) * (rdp - epsilon + Math.log1p(-1 / order)) - Math.log(order);
-  return Math.min(1, totalVariation, Math.exp(logDelta));
+  return Math.min(totalVariation, Math.exp(logDelta));
 }

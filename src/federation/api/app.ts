@@ -30,7 +30,7 @@ const STRANGER_LIMIT: RateLimit = { burst: 200, perSecond: 20 };
 const MEMBER_LIMIT: RateLimit = { burst: 2000, perSecond: 200 };
 
 /** Large bodies of members that are in memory at a time, bytes; whoever comes then waits with its bytes unread. */
-const BODIES_HELD = 32 * 2 ** 20;
+const BODIES_HELD = 16 * 2 ** 20;
 
 /** Where messages of a step go; the group is its number. */
 const MESSAGE_PATH = /^\/v1\/rounds\/(\d{1,9})\/messages$/;
@@ -38,10 +38,12 @@ const MESSAGE_PATH = /^\/v1\/rounds\/(\d{1,9})\/messages$/;
 /** What a browser must be told of data that it was led to: every answer of every step carries it, so no more than that. */
 const DATA_HEADERS = {
   crossOriginOpenerPolicy: false,
+  crossOriginResourcePolicy: false, // no page of anybody can sign a request
   originAgentCluster: false,
   referrerPolicy: false,
   xDnsPrefetchControl: false,
   xDownloadOptions: false,
+  xFrameOptions: false,
   xPermittedCrossDomainPolicies: false,
   xXssProtection: false,
 } as const;
@@ -195,24 +197,18 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
   });
   app.openapi(ROUTES.letters, async (c) => {
     const letter = await desk.nextLetter(c.get("member"), c.req.valid("query").after, LONG_POLL_MS);
-    if (letter === undefined) return c.body(null, 204);
-    return c.body(letter.body, 200, {
-      "content-type": "application/octet-stream",
-      [HEADERS.sequence]: String(letter.sequence),
-      [HEADERS.kind]: letter.kind,
-      [HEADERS.round]: String(letter.round),
-    });
+    return letter === undefined ? c.body(null, 204) : c.body(letter.body, 200, letterHeaders(letter));
   });
   app.openapi(ROUTES.message, async (c) => {
     requireBinary(c.req.header("content-type"));
     const body = new Uint8Array(await c.req.arrayBuffer());
-    await desk.roundMessage(
-      c.get("member"),
-      c.req.valid("param").round,
-      body,
-      headOf(c.req.valid("query").head),
-    );
-    return c.json({ noted: true as const }, 200);
+    const { head, after } = c.req.valid("query");
+    await desk.roundMessage(c.get("member"), c.req.valid("param").round, body, headOf(head));
+    // A large body has its place among those that are held: it must not keep it while it waits.
+    if (after === undefined || body.length >= LARGE_BYTES) return c.json({ noted: true as const }, 200);
+    body.buffer.transfer(0);
+    const letter = await desk.nextLetter(c.get("member"), after, LONG_POLL_MS);
+    return letter === undefined ? c.body(null, 204) : c.body(letter.body, 200, letterHeaders(letter));
   });
   app.openapi(ROUTES.ticket, async (c) => {
     return c.json({ path: await dashboard.enter(c.get("member")) }, 200);
@@ -280,7 +276,7 @@ function signature(
           desk.seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
           await next();
           // Nobody keeps a body, and the collector would come late: what is let in next is let in for this one.
-          body.buffer.transfer(0);
+          if (!body.buffer.detached) body.buffer.transfer(0);
         });
       } finally {
         entered();
@@ -335,6 +331,16 @@ function limited(
       reason: "rate_limited",
       remedy: `come back in ${wait} s`,
     });
+  };
+}
+
+/** What a letter is, beside its body. */
+function letterHeaders({ sequence, kind, round }: Letter): Record<string, string> {
+  return {
+    "content-type": "application/octet-stream",
+    [HEADERS.sequence]: String(sequence),
+    [HEADERS.kind]: kind,
+    [HEADERS.round]: String(round),
   };
 }
 

@@ -33,7 +33,7 @@ export async function readBody(
       needed: `at most ${maxBytes} bytes`,
     });
   }
-  const reader = request.raw.body.getReader();
+  const reader = bytesInPlace(request.raw.body) ?? pieceByPiece(request.raw.body);
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const late = new Promise<never>((_, reject) => {
@@ -54,25 +54,69 @@ export async function readBody(
   }
 }
 
+/** Reads a body into memory that is there already. */
+interface BodyReader {
+  /** Reads more of the body into `memory` from `at` on; gives the memory back, and how many bytes came, 0 at the end. */
+  read(
+    memory: ArrayBuffer,
+    at: number,
+  ): Promise<{ readonly memory: ArrayBuffer; readonly bytes: number }>;
+  /** Reads no more. */
+  cancel(): Promise<void>;
+}
+
 /**
- * Reads exactly so many bytes, piece by piece: where a body is asked for as a whole, Deno's server collects it in memory
+ * Reads exactly so many bytes into one array: where a body is asked for as a whole, Deno's server collects it in memory
  * that it gives back late, hundreds of megabytes for a thousand uploads.
  */
 async function wholeOf(
-  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+  reader: BodyReader,
   length: number,
   onPiece: () => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    if (at + value.length > length) throw new Error("it is longer than announced");
-    body.set(value, at);
-    at += value.length;
+  let memory = new ArrayBuffer(length);
+  for (let at = 0; at < length;) {
+    const read = await reader.read(memory, at);
+    memory = read.memory;
+    at += read.bytes;
+    if (at > length) throw new Error("it is longer than announced");
+    if (read.bytes === 0) throw new Error("it is shorter than announced");
     onPiece();
   }
-  if (at < length) throw new Error("it is shorter than announced");
-  return body;
+  const more = await reader.read(new ArrayBuffer(1), 0);
+  if (more.bytes > 0) throw new Error("it is longer than announced");
+  return new Uint8Array(memory);
+}
+
+/** Bytes that the server writes where they belong; undefined for a body that it has got as a whole already. */
+function bytesInPlace(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader | undefined {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = body.getReader({ mode: "byob" });
+  } catch {
+    return undefined; // no stream of bytes: nothing is locked
+  }
+  return {
+    async read(memory, at) {
+      const { value, done } = await reader.read(new Uint8Array(memory, at));
+      if (value === undefined) throw new Error("it was cancelled");
+      return { memory: value.buffer, bytes: done ? 0 : value.length };
+    },
+    cancel: () => reader.cancel(),
+  };
+}
+
+/** Bytes that come in pieces of the server's own. */
+function pieceByPiece(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
+  const reader = body.getReader();
+  return {
+    async read(memory, at) {
+      const { value, done } = await reader.read();
+      if (done) return { memory, bytes: 0 };
+      if (at + value.length > memory.byteLength) return { memory, bytes: value.length };
+      new Uint8Array(memory).set(value, at);
+      return { memory, bytes: value.length };
+    },
+    cancel: () => reader.cancel(),
+  };
 }

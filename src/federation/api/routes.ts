@@ -112,10 +112,19 @@ export const ROUTES = {
     security: SIGNED,
     request: {
       params: z.object({ round: PARAMETERS.round }),
-      query: z.object({ head: PARAMETERS.head }),
+      query: z.object({ head: PARAMETERS.head, after: PARAMETERS.awaiting }),
       body: { required: true, content: BINARY },
     },
-    responses: { 200: noted, ...PROBLEMS },
+    responses: {
+      200: {
+        description:
+          "taken; where the query has `after`, and the message is no large one, the next letter, as by " +
+          "`/v1/letters`",
+        content: { ...noted.content, ...BINARY },
+      },
+      204: { description: "taken; no letter came in time: ask for it" },
+      ...PROBLEMS,
+    },
   }),
   ticket: createRoute({
     method: "post",

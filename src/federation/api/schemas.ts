@@ -132,6 +132,10 @@ export const PARAMETERS = {
     param: { name: "after", in: "query" },
     description: "number of the last letter that was handled",
   }),
+  awaiting: z.coerce.number().int().min(0).max(2 ** 53 - 1).optional().openapi({
+    param: { name: "after", in: "query" },
+    description: "answer with the letter that follows this number as soon as there is one",
+  }),
   round: z.coerce.number().int().min(1).max(100_000).openapi({ param: { name: "round", in: "path" } }),
   head: z.string().regex(/^\d{1,15}\.[0-9a-f]{64}$/).optional().openapi({
     param: { name: "head", in: "query" },

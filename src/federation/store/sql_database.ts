@@ -1,3 +1,5 @@
+import type { Durability } from "./store.ts";
+
 /** A value of a statement. */
 export type SqlValue = string | number | Uint8Array | null;
 
@@ -12,8 +14,11 @@ export interface SqlDatabase {
   /** What is written differently here. */
   readonly dialect: SqlDialect;
 
-  /** Runs work in one transaction: committed when it resolves, rolled back when it throws. */
-  transaction<T>(work: (query: SqlQuery) => Promise<T>): Promise<T>;
+  /**
+   * Runs work in one transaction: committed when it resolves, rolled back when it throws.
+   * @param durability see {@link Durability}; `power` by default
+   */
+  transaction<T>(work: (query: SqlQuery) => Promise<T>, durability?: Durability): Promise<T>;
 
   /** Calls back after a stream has grown, whoever wrote it; returns how to stop. */
   subscribe(listener: (stream: string) => void): () => void;

@@ -1,7 +1,7 @@
 import { FedKimError } from "../../formats/errors.ts";
 import { migrate } from "./migrations.ts";
 import type { SqlDatabase, SqlQuery } from "./sql_database.ts";
-import type { Bytes, Fence, Job, LogEntry, Store } from "./store.ts";
+import type { Bytes, Durability, Fence, Job, LogEntry, Store } from "./store.ts";
 
 /** The store in SQL that both databases speak; what they write differently is in their dialect. */
 export class SqlStore implements Store {
@@ -23,7 +23,7 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   get(space: string, key: string): Promise<Bytes | undefined> {
-    return this.#database.transaction((query) => document(query, space, key));
+    return this.#database.transaction((query) => document(query, space, key), "process");
   }
 
   /** See {@link Store}. */
@@ -61,15 +61,21 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async keys(space: string): Promise<string[]> {
-    const rows = await this.#database.transaction((query) =>
-      query("SELECT key FROM fedkim_documents WHERE space = $1", [space])
+    const rows = await this.#database.transaction(
+      (query) => query("SELECT key FROM fedkim_documents WHERE space = $1", [space]),
+      "process",
     );
     return rows.map(({ key }) => String(key)).sort();
   }
 
   /** See {@link Store}. */
-  async append(stream: string, bodies: readonly Uint8Array[], fence?: Fence): Promise<number> {
-    return (await this.#append(stream, undefined, bodies, fence))!;
+  async append(
+    stream: string,
+    bodies: readonly Uint8Array[],
+    fence?: Fence,
+    durability?: Durability,
+  ): Promise<number> {
+    return (await this.#append(stream, undefined, bodies, fence, durability))!;
   }
 
   /** See {@link Store}. */
@@ -87,6 +93,7 @@ export class SqlStore implements Store {
     newest: number | undefined,
     bodies: readonly Uint8Array[],
     fence: Fence | undefined,
+    durability?: Durability,
   ): Promise<number | undefined> {
     const last = await this.#fenced(fence, async (query) => {
       // Making or touching the row locks the stream until the commit.
@@ -111,7 +118,7 @@ export class SqlStore implements Store {
       const { notify } = this.#database.dialect;
       if (notify !== undefined) await query(notify, [stream]);
       return at;
-    });
+    }, durability);
     this.#tell(stream);
     return last;
   }
@@ -123,15 +130,15 @@ export class SqlStore implements Store {
         `SELECT sequence, body FROM fedkim_entries WHERE stream = $1 AND sequence > $2
          ORDER BY sequence LIMIT $3`,
         [stream, after, limit],
-      )
-    );
+      ), "process");
     return rows.map(({ sequence, body }) => ({ sequence: Number(sequence), body: bytes(body) }));
   }
 
   /** See {@link Store}. */
   async newest(stream: string): Promise<number> {
-    const [row] = await this.#database.transaction((query) =>
-      query("SELECT sequence FROM fedkim_streams WHERE stream = $1", [stream])
+    const [row] = await this.#database.transaction(
+      (query) => query("SELECT sequence FROM fedkim_streams WHERE stream = $1", [stream]),
+      "process",
     );
     return Number(row?.sequence ?? 0);
   }
@@ -181,7 +188,7 @@ export class SqlStore implements Store {
          ON CONFLICT (space, key) DO NOTHING RETURNING key`,
         [space, key, ttlMs],
       );
-    });
+    }, "process"); // whatever the caller writes for the key comes later, and takes the key along
     return rows.length === 1;
   }
 
@@ -290,7 +297,11 @@ export class SqlStore implements Store {
   }
 
   /** Runs a write whose fence is checked, and kept, in the same transaction. */
-  #fenced<T>(fence: Fence | undefined, work: (query: SqlQuery) => Promise<T>): Promise<T> {
+  #fenced<T>(
+    fence: Fence | undefined,
+    work: (query: SqlQuery) => Promise<T>,
+    durability?: Durability,
+  ): Promise<T> {
     const { share } = this.#database.dialect;
     return this.#database.transaction(async (query) => {
       if (fence !== undefined) {
@@ -305,7 +316,7 @@ export class SqlStore implements Store {
         }
       }
       return await work(query);
-    });
+    }, durability);
   }
 
   /** Keeps a document to this transaction, also one that does not exist yet. */

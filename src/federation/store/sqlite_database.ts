@@ -1,5 +1,7 @@
+import { setImmediate } from "node:timers";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { FedKimError } from "../../formats/errors.ts";
+import type { Durability } from "./store.ts";
 import type { SqlDatabase, SqlDialect, SqlQuery, SqlRow, SqlValue } from "./sql_database.ts";
 
 /** How long a lock of another process may hold up this one at a time, and in all, milliseconds. */
@@ -9,8 +11,13 @@ const PATIENCE_MS = 10_000;
 /** Transactions that share a commit at most: the log does not grow without bound between two of them. */
 const GROUP = 64;
 
+/** Pages of the write-ahead log from which on it is copied to the file, while everybody waits: 256 MiB. */
+const CHECKPOINT_PAGES = 8192;
+
 /** A transaction that waits for its turn. */
 interface Waiting {
+  /** What it must survive. */
+  readonly durability: Durability;
   /** Does its work, and gives what to call once it is durable. */
   readonly run: () => Promise<() => void>;
   /** Called where it has failed. */
@@ -27,13 +34,18 @@ const DIALECT: SqlDialect = {
   notify: undefined,
 };
 
-/** SQLite in this process: write-ahead log, fsync at every commit, transactions one after the other in shared commits. */
+/**
+ * SQLite in this process: write-ahead log, transactions one after the other in shared commits. A commit with a transaction
+ * for `power` among it is followed by an fsync, which takes all earlier ones along.
+ */
 export class SqliteDatabase implements SqlDatabase {
   readonly dialect: SqlDialect = DIALECT;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
+  #synchronous: Durability = "power";
+  #synced = false;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -50,7 +62,7 @@ export class SqliteDatabase implements SqlDatabase {
       const db = new DatabaseSync(path);
       // Upload chunks are megabytes: large pages write them three times as fast as the default ones.
       db.exec(`PRAGMA busy_timeout = 5000; PRAGMA page_size = 32768; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2048; PRAGMA temp_store = MEMORY;
+        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA temp_store = MEMORY;
         PRAGMA busy_timeout = ${BLOCKED_MS};`);
       return new SqliteDatabase(db);
     } catch (cause) {
@@ -64,10 +76,14 @@ export class SqliteDatabase implements SqlDatabase {
   }
 
   /** See {@link SqlDatabase}. Those that wait together share one commit, and so one fsync; each may still fail alone. */
-  transaction<T>(work: (query: SqlQuery) => Promise<T>): Promise<T> {
+  transaction<T>(
+    work: (query: SqlQuery) => Promise<T>,
+    durability: Durability = "power",
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const query: SqlQuery = (text, values = []) => this.#query(text, values);
       this.#waiting.push({
+        durability,
         run: async () => {
           const value = await work(query);
           return () => resolve(value);
@@ -83,12 +99,17 @@ export class SqliteDatabase implements SqlDatabase {
     // Whoever asks in the same turn joins the first group.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      // Requests that came in while the last group was on its way to the disk join the next one.
+      if (this.#synced) await new Promise<void>((resolve) => setImmediate(resolve));
+      this.#synced = false;
       const group = this.#waiting.splice(0, GROUP);
       const done: (() => void)[] = [];
       try {
+        this.#survive(group.some(({ durability }) => durability === "power") ? "power" : "process");
         await this.#begin();
         for (const waiting of group) await this.#runOne(waiting, done);
         this.#db.exec("COMMIT");
+        this.#synced = this.#synchronous === "power";
         for (const resolve of done) resolve();
       } catch (error) {
         // A full disk has rolled back already.
@@ -98,6 +119,13 @@ export class SqliteDatabase implements SqlDatabase {
       }
     }
     this.#committing = undefined;
+  }
+
+  /** Sets what the next commit survives. */
+  #survive(durability: Durability): void {
+    if (this.#synchronous === durability) return;
+    this.#db.exec(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
+    this.#synchronous = durability;
   }
 
   /** Runs one of a group; one that fails leaves nothing. @throws what ends the whole group */

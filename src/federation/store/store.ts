@@ -22,6 +22,12 @@ export interface LogEntry {
   readonly body: Bytes;
 }
 
+/**
+ * What a write that was acknowledged survives: `power`, the loss of power too; `process`, the end of this process at any
+ * point, while the last ones before a loss of power may be lost. No later write survives what an earlier one does not.
+ */
+export type Durability = "power" | "process";
+
 /** A unit of work that one of several replicas takes. */
 export interface Job {
   /** Queue that it belongs to. */
@@ -37,7 +43,8 @@ export interface Job {
 /**
  * Everything durable of an aggregator: documents, logs, leases, once-only keys and jobs. Two implementations fulfil one
  * contract test suite: SQLite for one process, PostgreSQL for several replicas. Every method is one transaction: it
- * happens as a whole or not at all, and is durable when its promise resolves. Names hold no NUL character.
+ * happens as a whole or not at all, and is durable when its promise resolves, as {@link Durability} says where it is a
+ * parameter, and but for once-only keys, which may survive the process alone. Names hold no NUL character.
  *
  * Methods that take a fence throw FedKimError `StoreError`, reason `fenced`, where another owner has taken the lease.
  */
@@ -67,8 +74,13 @@ export interface Store {
   /** Keys of a space, sorted by UTF-16 code unit. */
   keys(space: string): Promise<string[]>;
 
-  /** Appends entries to a stream, all or none. @returns the sequence number of the last one */
-  append(stream: string, bodies: readonly Uint8Array[], fence?: Fence): Promise<number>;
+  /** Appends entries to a stream, all or none, by default for `power`. @returns the sequence number of the last one */
+  append(
+    stream: string,
+    bodies: readonly Uint8Array[],
+    fence?: Fence,
+    durability?: Durability,
+  ): Promise<number>;
 
   /**
    * Appends entries to a stream whose newest entry has the number `newest`, so that they can depend on it.

@@ -130,6 +130,10 @@ const DOWNGRADES:
       "dimension_mismatch",
       (plan) => replanned(plan, { dimension: 64 }),
     ],
+    ["an encoder of sixteen million blocks", "ModelError", "", (plan) => ({
+      ...plan,
+      model: { ...plan.model, spec: { ...plan.model.spec, encoders: deep(plan, 2 ** 24) } },
+    })],
     [
       "an evaluation of held-out patients that the policy does not know",
       "PolicyRefused",
@@ -140,6 +144,10 @@ const DOWNGRADES:
       }),
     ],
   ];
+
+function deep(plan: FederationPlan, blocks: number) {
+  return plan.model.spec.encoders.map((encoder) => ({ ...encoder, attention: { blocks, heads: 1 } }));
+}
 
 function evaluationOf(plan: FederationPlan) {
   return makeEvaluationPlan(CONFIG, {

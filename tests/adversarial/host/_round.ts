@@ -1,6 +1,6 @@
 import { synthesizeFederation } from "../../../src/local/synthesize/mod.ts";
 import { EMBEDDED_MODEL_FOLDER } from "../../../src/foundation/mod.ts";
-import type { Place } from "../../../tools/compile/verbs.ts";
+import type { Place } from "../../../cli/verb_permissions.ts";
 import { root } from "../../_fedkim.ts";
 import { LeastPrivilege } from "./_verbs.ts";
 

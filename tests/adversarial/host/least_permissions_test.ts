@@ -103,6 +103,7 @@ Deno.test("every verb of a round does its work with exactly the permissions of i
     await user.run("withdraw", "--state", own, "--patient", "nobody");
     await user.refused("withdraw", "write", "--state", own, "--patient", "somebody");
     await user.refused("client", "read", "--config", `${dir}/${SITES[0]}.json`);
+    await user.refused("client", "net", "--config", `${dir}/${SITES[0]}.json`);
     for (const site of SITES) {
       // A site's process reads its own folders only.
       const mine = {

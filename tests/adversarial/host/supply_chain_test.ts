@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readLock } from "../../../tools/compile/locked.ts";
 import { RECIPES } from "../../../tools/compile/recipes.ts";
-import { VERB_PERMISSIONS } from "../../../tools/compile/verbs.ts";
+import { VERB_PERMISSIONS } from "../../../cli/verb_permissions.ts";
 import { root } from "../../_fedkim.ts";
 
 const configuration = JSON.parse(await Deno.readTextFile(`${root}deno.json`));

@@ -4,16 +4,24 @@ import { aggregate } from "../../../src/federation/aggregation.ts";
 import {
   AuditLog,
   checkAggregatorConfig,
+  checkEvaluationSum,
   checkSum,
   openStore,
   sumBound,
+  type SumCheck,
 } from "../../../src/federation/mod.ts";
-import type { FederationPlan, LocalPlan } from "../../../src/federation/federation_plan.ts";
+import { crossSiteResultOf, evaluateAcrossSites } from "../../../src/federation/cross_site_evaluation.ts";
+import {
+  type FederationPlan,
+  federationPlanHash,
+  type LocalPlan,
+} from "../../../src/federation/federation_plan.ts";
 import { FedKimError } from "../../../src/formats/errors.ts";
 import { RunStore } from "../../../src/federation/run_store.ts";
 import { encodeModelUpdate } from "../../../src/federation/update_encoding.ts";
 import { ringVectorSum } from "./_ring.ts";
 import { makePlan, spec } from "../../federation/_plan.ts";
+import { planWithEvaluation } from "../../federation/site_evaluation/_plan.ts";
 import { seededWords } from "../../_seeded.ts";
 
 const UNITS = 40;
@@ -116,6 +124,88 @@ Deno.test("in local mode updates at their clip are never refused, and anything l
   assert.throws(() => checkSum(plan, at(1.01), 4, { falseAlarm: 1e-9 }), refused);
 });
 
+Deno.test("with a bound on held-out units the evaluation's longest honest sums pass, a longer one is refused", () => {
+  const { evaluation } = planWithEvaluation();
+  const { dp } = evaluation;
+  const d = dp.request.dimension;
+  const check = { falseAlarm: 0.05, heldOutUnits: UNITS };
+  /** All units in one cell, which is the longest that they can make together, and a lie beside them. */
+  const sumOf = (seed: number, lie = 0) => {
+    const share = new Float64Array(d);
+    share[0] = UNITS / SURVIVORS;
+    const bytes = seededWords(seed);
+    const honest = Array.from({ length: SURVIVORS }, () => encodeUpdate(dp, share, bytes));
+    return ringVectorSum(honest).map((word, i) =>
+      i === 0 ? word + Math.round(lie * dp.encoding.scale) : word
+    );
+  };
+  const refusals = Array.from({ length: 150 }, (_, seed) => sumOf(seed)).filter((sum) => {
+    try {
+      checkEvaluationSum(evaluation, sum, SURVIVORS, check);
+      return false;
+    } catch (error) {
+      assert.ok(refused(error));
+      return true;
+    }
+  });
+  // More than 19 of 150 at a chance of 0.05 has probability below 1e-4.
+  assert.ok(refusals.length <= 19, `${refusals.length} of 150`);
+  assert.throws(() => checkEvaluationSum(evaluation, sumOf(1, 20 * UNITS), SURVIVORS, check), refused);
+  // Without the bound nothing is known about how long an honest sum can be.
+  checkEvaluationSum(evaluation, sumOf(1, 20 * UNITS), SURVIVORS, { falseAlarm: 0.05, units: 1 });
+});
+
+Deno.test("an evaluation whose sum is too long gives no figures: it is recorded as aborted, and the run goes on", async () => {
+  const plan = planWithEvaluation();
+  const store = await openStore(":memory:");
+  try {
+    const runs = new RunStore(store, "test", undefined);
+    const planHash = federationPlanHash(plan);
+    await runs.saveEvaluationModel(planHash, new Uint8Array(4));
+    const audit = new AuditLog(store);
+    const long = new Uint32Array(plan.evaluation.dp.request.dimension).fill(2 ** 26);
+    const evaluate = (sumCheck: SumCheck | undefined) =>
+      evaluateAcrossSites(
+        {
+          config: { sumCheck, rounds: {} },
+          plan,
+          runs,
+          audit,
+          artefacts: { put: () => "0".repeat(64), delete: () => {} },
+          desk: {
+            enoughPresent: () => Promise.resolve(),
+            tellAborted: () => {},
+            runSession: () =>
+              Promise.resolve({
+                kind: "sum",
+                sum: long,
+                survivors: ["a", "b", "c", "d"],
+                transcript: new Uint8Array(32),
+              }),
+          },
+          run: { metric: () => Promise.resolve() },
+          onProgress: () => {},
+        } as unknown as Parameters<typeof evaluateAcrossSites>[0],
+        new Float64Array(plan.dp.request.dimension),
+      );
+    // Without a bound the sum is read, here with a model that cannot be.
+    await assert.rejects(evaluate({ falseAlarm: 1e-9 }), { name: "FedKimError" });
+    await evaluate({ falseAlarm: 1e-9, heldOutUnits: UNITS });
+    assert.equal(await crossSiteResultOf(runs, plan), undefined);
+    assert.deepEqual((await runs.metrics(planHash)).map(({ kind, reason }) => [kind, reason]), [
+      ["aborted", "sum_too_long"],
+    ]);
+    const [{ event, details }] = await audit.read();
+    assert.deepEqual([event, details.code, details.reason], [
+      "step_aborted",
+      "ProtocolAbort",
+      "sum_too_long",
+    ]);
+  } finally {
+    await store.close();
+  }
+});
+
 /** An aggregation whose secure sums are given; everything else is the product's. */
 async function aggregateSums(sums: readonly Uint32Array[], sumCheck: object | undefined) {
   const steps = 100;
@@ -212,7 +302,9 @@ Deno.test("three refused sums in a row end the run: the check stops a run rather
 });
 
 Deno.test("settings of the check that mean nothing are refused", () => {
-  for (const sumCheck of [{ falseAlarm: 0 }, { falseAlarm: 1 }, { units: 0 }, { unit: 3 }]) {
+  for (
+    const sumCheck of [{ falseAlarm: 0 }, { falseAlarm: 1 }, { units: 0 }, { heldOutUnits: 0 }, { unit: 3 }]
+  ) {
     assert.throws(
       () =>
         checkAggregatorConfig({

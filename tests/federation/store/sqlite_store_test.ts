@@ -63,3 +63,28 @@ Deno.test("the SQLite store waits for another process's lock without holding up 
   assert.equal(await waiting, false, "close() ends waiting");
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("the SQLite store keeps what it acknowledged for the process alone when the process is killed, in order", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/store.sqlite`;
+  const module = new URL("../../../src/federation/store/mod.ts", import.meta.url);
+  const killed = `
+    const { openStore } = await import(${JSON.stringify(module.href)});
+    const store = await openStore(${JSON.stringify(path)});
+    await store.append("s", [new Uint8Array([1])]);
+    await store.append("s", [new Uint8Array([2])], undefined, "process");
+    await store.once("nonce", "n", 60_000);
+    await Promise.all([3, 4].map((n) => store.append("s", [new Uint8Array([n])], undefined, "process")));
+    Deno.kill(Deno.pid, "SIGKILL");`;
+  await Deno.writeTextFile(`${folder}/killed.ts`, killed);
+  const { signal } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--config", new URL("../../../deno.json", import.meta.url).pathname]
+      .concat(`${folder}/killed.ts`),
+  }).output();
+  assert.equal(signal, "SIGKILL");
+  const store = await openStore(path);
+  assert.deepEqual((await store.read("s", 0, 9)).map(({ body }) => body[0]), [1, 2, 3, 4]);
+  assert.equal(await store.once("nonce", "n", 60_000), false, "the key was taken before");
+  await store.close();
+  await Deno.remove(folder, { recursive: true });
+});

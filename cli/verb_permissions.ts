@@ -1,4 +1,4 @@
-import type { Permissions } from "./permissions.ts";
+/** The least that each verb may do: what its tests run with, and what the demo grants the processes that it starts. @module */
 
 /** A place that a verb reads or writes; where it lies is the user's choice. */
 export type Place =
@@ -23,9 +23,9 @@ export interface VerbPermissions {
   /** Places that it writes. */
   readonly write: readonly Place[];
   /** Facts about the machine, by the names of Deno's `--allow-sys`. */
-  readonly sys: Permissions["sys"];
+  readonly sys: readonly string[];
   /** Whether it starts processes of itself. */
-  readonly run: Permissions["run"];
+  readonly run: "self" | "none";
 }
 
 const NONE: VerbPermissions = { net: "none", read: [], write: [], sys: [], run: "none" };
@@ -85,7 +85,7 @@ export function verbFlags(
   without?: "net" | "read" | "write" | "sys",
 ): string[] {
   const list = (name: string, values: readonly string[]) =>
-    values.length === 0 || name === without ? [] : [`--allow-${name}=${values.join(",")}`];
+    values.length === 0 || name === without ? [] : [`--allow-${name}=${listed(values)}`];
   return [
     "--no-prompt",
     ...list("net", net === "none" ? [] : [aggregator]),
@@ -93,4 +93,9 @@ export function verbFlags(
     ...list("write", write.flatMap((place) => places[place])),
     ...list("sys", sys),
   ];
+}
+
+/** Values as one list of an option of Deno's, in which a comma is doubled. */
+export function listed(values: readonly string[]): string {
+  return values.map((value) => value.replaceAll(",", ",,")).join(",");
 }

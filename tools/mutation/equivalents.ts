@@ -1,0 +1,39 @@
+import type { Mutant } from "./sites.ts";
+
+/** A mutant that computes the same as the original, and why. Lines may move: it is found by its text. */
+export interface Equivalent {
+  /** Path from the root of the tree. */
+  readonly path: string;
+  /** The line that is changed, without indentation. */
+  readonly text: string;
+  /** The operator; two mutants of a line by one operator are told apart by `found`. */
+  readonly operator: string;
+  /** The text that is replaced. */
+  readonly found: string;
+  /** Which of several equal places of the line, from 1. */
+  readonly place?: number;
+  /** Why nothing that anybody can observe changes, in one sentence. */
+  readonly reason: string;
+}
+
+/** The list that travels with the repository. */
+export async function readEquivalents(): Promise<readonly Equivalent[]> {
+  return JSON.parse(await Deno.readTextFile(new URL("equivalents.json", import.meta.url)));
+}
+
+/** What the list says of this mutant of a file, if it says anything. */
+export function equivalentOf(
+  list: readonly Equivalent[],
+  mutant: Mutant,
+  text: string,
+): Equivalent | undefined {
+  const start = text.lastIndexOf("\n", mutant.start - 1) + 1;
+  const end = text.indexOf("\n", mutant.start);
+  const line = text.slice(start, end < 0 ? undefined : end);
+  const before = line.slice(0, mutant.start - start);
+  return list.find((entry) =>
+    entry.path === mutant.path && entry.operator === mutant.operator && entry.found === mutant.found &&
+    entry.text === line.trim() &&
+    (entry.place === undefined || before.split(entry.found).length === entry.place)
+  );
+}
