@@ -47,6 +47,25 @@ Deno.test("exact distributions of integer noise are made up to a width and a shi
   assert.throws(() => pairs({ ...gaussian(3, 1), dimension: 2 } as DpEvent), CODE);
 });
 
+Deno.test("a sampled mechanism has a privacy loss distribution only where its own is symmetric and known", () => {
+  const sampled = (event: DpEvent) => () => pairs({ type: "poisson", q: 0.1, event });
+  const inner: DpEvent[] = [
+    { type: "gaussian", sigma: 2 },
+    { type: "laplace", b: 2 },
+    { type: "discrete_gaussian", sigma: 3, sensitivity: 1 },
+  ];
+  for (const event of inner) assert.ok(sampled(event)().remove);
+  const others: DpEvent[] = [
+    { type: "mixture_of_gaussians", sigma: 2, sensitivities: [0, 1], probs: [0.5, 0.5] },
+    { type: "skellam", variance: 40, l2_sensitivity: 1, l1_sensitivity: 1 },
+    { type: "discrete_laplace", a: 0.5, sensitivity: 1 },
+  ];
+  for (const event of others) {
+    pairs(event);
+    assert.throws(sampled(event), CODE, event.type);
+  }
+});
+
 Deno.test("the masses of integer noise sum to 1 with what is left for infinity, and their losses mirror each other", () => {
   const events: DpEvent[] = [
     { type: "discrete_gaussian", sigma: 3, sensitivity: 2 },

@@ -316,6 +316,8 @@ Deno.test("parsePlan() allows a guarantee one part in a million, in both directi
     code: "PolicyRefused",
   });
   assert.throws(() => parsePlan({ ...plan, comment: 1 }), { code: "PolicyRefused" });
+  const least = createPlan(with_({ target: { noiseMultiplier: 0.05 }, steps: 1 }));
+  assert.deepEqual(parsePlan(least), least);
   for (const noiseMultiplier of [0.049, 100_001, NaN, "1.5", undefined]) {
     const request = { ...plan.request, target: { epsilon: 100 } };
     assert.throws(() => parsePlan({ ...plan, request, noise: { ...plan.noise, noiseMultiplier } }), {

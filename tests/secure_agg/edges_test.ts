@@ -211,6 +211,11 @@ Deno.test("thresholds and fewest survivors follow from the cohort as documented"
     assert.equal(ringIsSafe(300, 114, { ...config, threshold: least }), true);
     assert.equal(ringIsSafe(300, 114, { ...config, threshold: least - 1 }), false);
   }
+  // Nobody corrupt: one share would do, and a secret is never shared with fewer than two.
+  assert.equal(
+    smallestRingThreshold(300, 60, { profile: "curious", gammaMillionths: 0, colluders: 0 }),
+    2,
+  );
   assert.deepEqual(
     (["strict", "curious"] as const).map((profile) =>
       [100, 300, 1000].map((n) =>
