@@ -1,6 +1,7 @@
 /** What the demo grants the processes that it starts from source: of each verb's row, with places of its own. @module */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { EMBEDDED_MODEL_FOLDER } from "../src/foundation/mod.ts";
+import { fileInfo } from "../src/formats/file_info.ts";
 import { ownBinary } from "./child_process.ts";
 import { listed, type Place, VERB_PERMISSIONS, verbFlags } from "./verb_permissions.ts";
 
@@ -44,26 +45,68 @@ export class DemoPermissions {
   }
 
   /** For the aggregator, which listens there: the run folder, but no site's state or data in it. */
-  aggregator(address: string): string[] {
+  async aggregator(address: string): Promise<string[]> {
     const { run, sites } = this.places;
-    const others = listed([join(run, "sites"), ...sites.map(({ folder }) => folder)]);
+    const others = listed(await allNames([join(run, "sites"), ...sites.map(({ folder }) => folder)]));
     const own = {
       "aggregator configuration": [join(run, "aggregator.json")],
       "aggregator state": [join(run, "aggregator")],
       "public data": this.places.public,
       "run": [run],
     };
-    return [...this.#flags("aggregator", own, address), `--deny-read=${others}`, `--deny-write=${others}`];
+    const flags = await this.#flags("aggregator", own, address);
+    return [...flags, `--deny-read=${others}`, `--deny-write=${others}`];
   }
 
   /** For a site's worker, which calls the aggregator: its own state and data. */
-  client({ name, folder }: DemoPlaces["sites"][number], url: string): string[] {
+  client({ name, folder }: DemoPlaces["sites"][number], url: string): Promise<string[]> {
     const state = join(this.places.run, "sites", name);
     const own = { "site state": [state], "site data": [folder] };
     return this.#flags("client", own, new URL(url).host);
   }
 
-  #flags(verb: string, own: Partial<Record<Place, readonly string[]>>, address: string): string[] {
-    return verbFlags(VERB_PERMISSIONS[verb], { ...NOWHERE, "packages": this.packages, ...own }, address);
+  async #flags(
+    verb: string,
+    own: Partial<Record<Place, readonly string[]>>,
+    address: string,
+  ): Promise<string[]> {
+    const places: Record<Place, readonly string[]> = { ...NOWHERE, "packages": this.packages, ...own };
+    for (const place of Object.keys(places) as Place[]) places[place] = await allNames(places[place]);
+    return verbFlags(VERB_PERMISSIONS[verb], places, address);
+  }
+}
+
+/** Folders deep in which links are looked for: a federation's part has its sets, and those their files. */
+const LINK_DEPTH = 2;
+
+/** Paths by every name that Deno asks about: as they are given, where they really lie, and where links in them lead. */
+async function allNames(paths: readonly string[]): Promise<string[]> {
+  const names = new Set(paths);
+  for (const path of paths) {
+    const real = await realPathOf(path);
+    names.add(real);
+    for await (const target of linksIn(real, LINK_DEPTH)) names.add(target);
+  }
+  return [...names];
+}
+
+/** The real path of what may not be there yet. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) || dirname(path) === path) throw error;
+    return join(await realPathOf(dirname(path)), basename(path));
+  }
+}
+
+/** Where symbolic links in a folder lead; links to nowhere are left to whoever opens them. */
+async function* linksIn(folder: string, depth: number): AsyncGenerator<string> {
+  const info = await fileInfo(folder);
+  if (info === undefined || !info.isDirectory) return;
+  for await (const { name, isSymlink, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isSymlink && await fileInfo(path) !== undefined) yield await Deno.realPath(path);
+    else if (isDirectory && depth > 0) yield* linksIn(path, depth - 1);
   }
 }

@@ -99,7 +99,7 @@ async function runProcesses(
     const config = join(run, "sites", site.name, "client.json");
     const child = new ChildProcess(
       site.name,
-      selfCommand(["client", "--config", config], granted.client(site, url)),
+      selfCommand(["client", "--config", config], await granted.client(site, url)),
       run,
     );
     children.push(child);
@@ -175,7 +175,10 @@ async function startAggregator(
   await Deno.writeTextFile(file, JSON.stringify(config, null, 2));
   const aggregator = new ChildProcess(
     "aggregator",
-    selfCommand(["aggregator", "--config", file, "--json"], granted.aggregator(`127.0.0.1:${options.port}`)),
+    selfCommand(
+      ["aggregator", "--config", file, "--json"],
+      await granted.aggregator(`127.0.0.1:${options.port}`),
+    ),
     run,
     (event) => {
       if (event.event === "progress") line.update(event as unknown as Parameters<ProgressLine["update"]>[0]);

@@ -55,12 +55,52 @@ Deno.test("the demo's aggregator sees no site's key or data, and a site's worker
       const lines = text(stdout).trim().split("\n");
       return lines.map((line) => Object.entries(files).find(([, path]) => path === line)?.[0] ?? line);
     };
-    assert.deepEqual(await seenBy(granted.aggregator("127.0.0.1:0")), ["own", "public"]);
+    assert.deepEqual(await seenBy(await granted.aggregator("127.0.0.1:0")), ["own", "public"]);
     assert.deepEqual(
-      await seenBy(granted.client(sites[0], "http://127.0.0.1:7731")),
+      await seenBy(await granted.client(sites[0], "http://127.0.0.1:7731")),
       ["mercy key", "mercy data"],
     );
   } finally {
     await Deno.remove(run, { recursive: true });
+  }
+});
+
+Deno.test("data behind symbolic links are granted to those who may see them, and denied to the others", async () => {
+  const box = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    const elsewhere = join(box, "elsewhere");
+    for (const part of ["public", ...SITES]) {
+      await Deno.mkdir(join(elsewhere, part, "icu"), { recursive: true });
+      await Deno.writeTextFile(join(elsewhere, part, "icu", "own.json"), "{}");
+    }
+    await Deno.writeTextFile(join(box, "linked.json"), "{}");
+    await Deno.symlink(join(box, "linked.json"), join(elsewhere, "mercy", "icu", "linked.json"));
+    const data = join(box, "data");
+    await Deno.symlink(elsewhere, data);
+    const run = join(box, "run");
+    const sites = SITES.map((name) => ({ name, folder: join(data, name) }));
+    const granted = await DemoPermissions.of({ run, sites, public: [join(data, "public")] });
+    const probe = join(box, "probe.ts");
+    await Deno.writeTextFile(probe, PROBE);
+    const files = [
+      "public/icu/own.json",
+      "mercy/icu/own.json",
+      "mercy/icu/linked.json",
+      "north/icu/own.json",
+    ];
+    const seenBy = async (flags: readonly string[]) => {
+      const plain = ["run", "--no-config", "--no-lock", "--no-check"];
+      const args = [...plain, ...flags, probe, ...files.map((file) => join(data, file))];
+      const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
+      const lines = new TextDecoder().decode(stdout).trim().split("\n");
+      return files.filter((file) => lines.includes(join(data, file)));
+    };
+    assert.deepEqual(await seenBy(await granted.aggregator("127.0.0.1:0")), [files[0]]);
+    assert.deepEqual(
+      await seenBy(await granted.client(sites[0], "http://127.0.0.1:7731")),
+      files.slice(1, 3),
+    );
+  } finally {
+    await Deno.remove(box, { recursive: true });
   }
 });
