@@ -11,8 +11,8 @@ const PATIENCE_MS = 10_000;
 /** Transactions that share a commit at most: the log does not grow without bound between two of them. */
 const GROUP = 64;
 
-/** Pages of the write-ahead log from which on it is copied to the file, while everybody waits: 256 MiB. */
-const CHECKPOINT_PAGES = 8192;
+/** Pages of the write-ahead log from which on it is copied to the file, while everybody waits: 64 MiB. */
+const CHECKPOINT_PAGES = 2048;
 
 /** A transaction that waits for its turn. */
 interface Waiting {
@@ -114,11 +114,21 @@ export class SqliteDatabase implements SqlDatabase {
       } catch (error) {
         // A full disk has rolled back already.
         if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec("ROLLBACK");
+        if (isFull(error)) this.#shorten();
         const cause = isSqlite(error) ? unusable(error) : error;
         for (const { reject } of group) reject(cause); // without effect where one has failed before
       }
     }
     this.#committing = undefined;
+  }
+
+  /** Copies the log to the file and empties it, if the file has room: it may be the log itself that has filled the disk. */
+  #shorten(): void {
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // There is no room for that either: whoever comes next finds the disk full again.
+    }
   }
 
   /** Sets what the next commit survives. */
@@ -183,6 +193,10 @@ function isSqlite(error: unknown): boolean {
 
 function isLocked(error: unknown): boolean {
   return isSqlite(error) && /locked|busy/.test((error as Error).message);
+}
+
+function isFull(error: unknown): boolean {
+  return isSqlite(error) && /disk is full|disk I\/O error/.test((error as Error).message);
 }
 
 function unusable(cause: unknown): FedKimError {
