@@ -15,7 +15,9 @@ export interface DemoPlaces {
   readonly public: readonly string[];
 }
 
-const NOWHERE: Readonly<Record<Place, readonly string[]>> = {
+type Places = Readonly<Record<Place, readonly string[]>>;
+
+const NOWHERE: Places = {
   "aggregator state": [],
   "site state": [],
   "client configuration": [],
@@ -33,15 +35,19 @@ const NOWHERE: Readonly<Record<Place, readonly string[]>> = {
 export class DemoPermissions {
   private constructor(
     private readonly places: DemoPlaces,
-    private readonly packages: readonly string[],
+    /** What all of them need, by every name. */
+    private readonly common: Partial<Places>,
   ) {}
 
   /** Finds where Deno keeps its packages. */
   static async of(places: DemoPlaces): Promise<DemoPermissions> {
-    if (ownBinary() !== undefined) return new DemoPermissions(places, []);
+    if (ownBinary() !== undefined) return new DemoPermissions(places, {});
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
     const { npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as { npmCache: string };
-    return new DemoPermissions(places, [npmCache]);
+    return new DemoPermissions(places, {
+      "packages": [npmCache, await realPathOf(npmCache)],
+      "model": await allNames(NOWHERE.model),
+    });
   }
 
   /** For the aggregator, which listens there: the run folder, but no site's state or data in it. */
@@ -67,11 +73,11 @@ export class DemoPermissions {
 
   async #flags(
     verb: string,
-    own: Partial<Record<Place, readonly string[]>>,
+    own: Partial<Places>,
     address: string,
   ): Promise<string[]> {
-    const places: Record<Place, readonly string[]> = { ...NOWHERE, "packages": this.packages, ...own };
-    for (const place of Object.keys(places) as Place[]) places[place] = await allNames(places[place]);
+    const named = Object.entries(own).map(async ([place, paths]) => [place, await allNames(paths)] as const);
+    const places: Places = { ...NOWHERE, ...this.common, ...Object.fromEntries(await Promise.all(named)) };
     return verbFlags(VERB_PERMISSIONS[verb], places, address);
   }
 }

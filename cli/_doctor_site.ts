@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { readLedger } from "../src/dp/mod.ts";
 import { type ClientConfig, readIdentity, readPolicy, SITE_FILES } from "../src/federation/mod.ts";
+import { fileInfo } from "../src/formats/file_info.ts";
 import { indexFederationPart } from "../src/local/mod.ts";
 import { type Check, check } from "./_doctor_check.ts";
 import { requireFreeSpace } from "./_site_checks.ts";
@@ -34,8 +35,7 @@ export async function siteChecks({ state, data, clientKey }: ClientConfig): Prom
       return "readable by their owner only";
     }),
     await check("ledger", "restore the newest backup of the state folder as a whole", async () => {
-      const begun = await Deno.stat(path("ledger")).then(() => true, () => false);
-      if (!begun) return "not begun yet";
+      if (await fileInfo(path("ledger")) === undefined) return "not begun yet";
       const { populations } = await readLedger(path("ledger"));
       return populations.map(({ budget, spent }) => `${budget.population} ${spent.toFixed(3)} spent`).join(
         ", ",

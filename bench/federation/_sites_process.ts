@@ -5,13 +5,13 @@ import { federationPlanHash, openPlan } from "../../src/federation/federation_pl
 import { decodeFlat } from "../../src/federation/flat_model.ts";
 import type { Letter } from "../../src/federation/mailbox.ts";
 import { openRoundOrder, rosterOf } from "../../src/federation/round_order.ts";
+import { sendStepMessages } from "../../src/federation/step_messages.ts";
 import { fromHex, toHex } from "../../src/formats/hex.ts";
 import { cryptoRandomBytes } from "../../src/formats/random_bytes.ts";
 import {
   type ClientStep,
   defaultEngine,
   type MaskEngine,
-  messageType,
   nativeProvider,
   SecAggClient,
 } from "../../src/secure_agg/mod.ts";
@@ -73,7 +73,7 @@ async function runSite(number: number): Promise<void> {
         },
       });
       const path = `/v1/rounds/${letter.round}/messages?head=${head.sequence}.${head.hash}`;
-      brought = await connection.postForLetter(path, client.begin(), after);
+      brought = await sendStepMessages(connection, path, [client.begin()], after);
     } else if (letter.kind === "secagg") {
       brought = await send(connection, letter, await client!.receive(letter.body));
     } else if (letter.kind === "done") {
@@ -82,7 +82,7 @@ async function runSite(number: number): Promise<void> {
   }
 }
 
-/** Sends the answer to a letter, as a site's worker does: the next letter may come with the answer to that. */
+/** Sends the answer to a letter; the next letter may come with the answer to that. */
 async function send(
   connection: AggregatorClient,
   { round, sequence }: Letter,
@@ -95,14 +95,7 @@ async function send(
     if (++held === count) say("holding");
     await go;
   }
-  const path = `/v1/rounds/${round}/messages`;
-  let letter: Letter | undefined;
-  for (const message of messages) {
-    if (messageType(message) === "masked_chunk" || step.phase === "done") {
-      await connection.postBytes(path, message);
-    } else letter = await connection.postForLetter(path, message, sequence);
-  }
-  return letter;
+  return await sendStepMessages(connection, `/v1/rounds/${round}/messages`, messages, sequence);
 }
 
 (async () => {

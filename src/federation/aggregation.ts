@@ -147,12 +147,17 @@ async function summed(
 
 async function aborted(options: AggregationOptions, before: StepState, error: Error): Promise<StepState> {
   const round = before.round + 1;
+  await noteAborted(options, round, error);
+  return { ...before, round, abortsInARow: before.abortsInARow + 1 };
+}
+
+/** A step without a sum, in the metrics and in the audit log. */
+export async function noteAborted(options: AggregationOptions, round: number, error: Error): Promise<void> {
   const code = error instanceof FedKimError ? error.code : "InternalError";
   const reason = error instanceof FedKimError ? error.details.reason : undefined;
   const why = reason === undefined ? {} : { reason };
   await noteMetric(options, { kind: "aborted", round, error: error.message, ...why });
   await options.audit.record("aggregator", "step_aborted", { step: round, code, ...why });
-  return { ...before, round, abortsInARow: before.abortsInARow + 1 };
 }
 
 /** A line of the metrics: in the store first, which refuses it where another replica leads. */

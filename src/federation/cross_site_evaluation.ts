@@ -2,7 +2,7 @@ import { unflatten } from "../local/mod.ts";
 import { FedKimError } from "../formats/errors.ts";
 import { toHex } from "../formats/hex.ts";
 import { sha256Hex } from "../formats/canonical_json.ts";
-import { type AggregationOptions, noteMetric, secureSum } from "./aggregation.ts";
+import { type AggregationOptions, noteAborted, noteMetric, secureSum } from "./aggregation.ts";
 import { type FederationPlan, federationPlanHash, lastRound } from "./federation_plan.ts";
 import { decodeFlat, encodeFlat } from "./flat_model.ts";
 import type { RoundOutcome } from "./round_session.ts";
@@ -43,12 +43,7 @@ export async function evaluateAcrossSites(options: AggregationOptions, flat: Flo
   });
   if (outcome.kind === "sum") await summed(options, evaluation, artefact, outcome);
   else {
-    const { error } = outcome;
-    const code = error instanceof FedKimError ? error.code : "InternalError";
-    const reason = error instanceof FedKimError ? error.details.reason : undefined;
-    const why = reason === undefined ? {} : { reason };
-    await noteMetric(options, { kind: "aborted", round, error: error.message, ...why });
-    await options.audit.record("aggregator", "step_aborted", { step: round, code, ...why });
+    await noteAborted(options, round, outcome.error);
     desk.tellAborted(round, outcome.error.message);
   }
   await log.trim();

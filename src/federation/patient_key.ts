@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { asDiskFull } from "../formats/durable_file.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { fileInfo } from "../formats/file_info.ts";
 import { fromHex, toHex } from "../formats/hex.ts";
 import { cryptoRandomBytes, type RandomBytes } from "../formats/random_bytes.ts";
 import { SITE_FILES } from "./site_state.ts";
@@ -58,9 +59,9 @@ export class PatientKey {
 
 /** Writes a file unless it exists; of two processes at once one wins, and the file is whole when it has its name. */
 async function createOnce(path: string, text: string): Promise<void> {
-  if (await Deno.stat(path).then(() => true, () => false)) return;
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
+    if (await fileInfo(path) !== undefined) return;
     const file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
     try {
       const bytes = new TextEncoder().encode(text);

@@ -3,7 +3,6 @@ import { type LedgerBudget, openLedger } from "../dp/mod.ts";
 import { checkWeights, describeSpec, type SiteIndex } from "../local/mod.ts";
 import {
   type Identity,
-  messageType,
   SecAggClient,
   type SecAggClientOptions,
   type SecAggError,
@@ -26,6 +25,7 @@ import { passes } from "./passing_trouble.ts";
 import { gatePlan } from "./plan_gate.ts";
 import { fromProblem, printable } from "./problem.ts";
 import { openRoundOrder, rosterOf } from "./round_order.ts";
+import { sendStepMessages } from "./step_messages.ts";
 import { withSpan } from "./telemetry.ts";
 import { readTextTable } from "./text_table.ts";
 import { outboundClient } from "./tls_client.ts";
@@ -119,14 +119,6 @@ interface Sent {
   /** The letter that came with the answer to the last message; undefined where it is still to be asked for. */
   readonly letter: Letter | undefined;
 }
-
-/** Messages that the same step's next letter follows: their answer may bring it. */
-const BEFORE_LETTERS: ReadonlySet<string | undefined> = new Set([
-  "advertise_keys",
-  "share_keys",
-  "commit_vector",
-  "sign_survivors",
-]);
 
 /**
  * Runs a site until the federation is over: joins, checks the plan against the site's own policy, and answers each
@@ -427,12 +419,7 @@ async function send(
   const path = `/v1/rounds/${step.round}/messages${query}`;
   for (let again = 0;; again++) {
     try {
-      let letter: Letter | undefined;
-      for (const message of messages) {
-        if (BEFORE_LETTERS.has(messageType(message))) {
-          letter = await connection.postForLetter(path, message, after);
-        } else await connection.postBytes(path, message);
-      }
+      const letter = await sendStepMessages(connection, path, messages, after);
       return { step, letter };
     } catch (error) {
       if (!(error instanceof FedKimError)) throw error;

@@ -1,21 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  costModel,
-  simulate,
-  type SimulatedRoundReport,
-  type SimulationOptions,
-} from "../../src/secure_agg/mod.ts";
+import { costModel } from "../../src/secure_agg/mod.ts";
 import { fedkim } from "../_fedkim.ts";
-
-/** Reports of a simulation; a clock that stands still, as no law here is about time. */
-async function reports(options: Partial<SimulationOptions>): Promise<SimulatedRoundReport[]> {
-  const found: SimulatedRoundReport[] = [];
-  const all = { sites: 8, dimension: 50, drop: 0, rounds: 1, profile: "strict" as const, byzantine: 0 };
-  for await (const report of simulate({ ...all, pick: () => 0, clock: () => 0, ...options })) {
-    found.push(report);
-  }
-  return found;
-}
+import { reports } from "../secure_agg/_simulation.ts";
 
 Deno.test("fedkim simulate --json gives one document with exact sums, costs of each party and the cost model", async () => {
   const { code, stdout } = await fedkim(

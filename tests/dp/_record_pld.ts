@@ -6,28 +6,11 @@ import {
   privacyCurve,
   tradeOff,
 } from "../../src/dp/mod.ts";
-import { FedKimError } from "../../src/formats/errors.ts";
 import type { Figures } from "./_record.ts";
 import { MECHANISMS } from "./_helpers.ts";
+import { orRefusal, RELATIONS, sampled, times } from "./_record_events.ts";
 
 const ADD = { neighboring: "add_or_remove_one" } as const;
-const RELATIONS: readonly Neighboring[] = ["add_or_remove_one", "replace_one", "replace_special"];
-const times = (event: DpEvent, count: number): DpEvent => ({ type: "self_composed", event, count });
-const sampled = (q: number, sigma: number): DpEvent => ({
-  type: "poisson",
-  q,
-  event: { type: "gaussian", sigma },
-});
-
-/** A figure, or the code of the refusal. */
-function orRefusal(figure: () => unknown): unknown {
-  try {
-    return figure();
-  } catch (error) {
-    if (error instanceof FedKimError) return error.code;
-    throw error;
-  }
-}
 
 const SKELLAM = { type: "skellam", variance: 30, l2_sensitivity: 2, l1_sensitivity: 2 } as const;
 const SHARES = {

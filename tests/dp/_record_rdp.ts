@@ -1,26 +1,10 @@
 import { composedRdp, deltaAt, type DpEvent, epsilonAt, type Neighboring } from "../../src/dp/mod.ts";
-import { FedKimError } from "../../src/formats/errors.ts";
 import { DEFAULT_ORDERS, rdpDelta, rdpDeltaOf, rdpEpsilon, rdpEpsilonOf } from "../../src/dp/rdp/mod.ts";
 import type { Figures } from "./_record.ts";
 import { MECHANISMS } from "./_helpers.ts";
+import { orRefusal, RELATIONS, sampled, times } from "./_record_events.ts";
 
-const RELATIONS: readonly Neighboring[] = ["add_or_remove_one", "replace_one", "replace_special"];
 const ORDERS = [1.01, 1.3, 2, 3, 7.25, 16, 64, 255, 257, 1024.5];
-const times = (event: DpEvent, count: number): DpEvent => ({ type: "self_composed", event, count });
-const sampled = (q: number, sigma: number): DpEvent => ({
-  type: "poisson",
-  q,
-  event: { type: "gaussian", sigma },
-});
-
-function orRefusal(figure: () => unknown): unknown {
-  try {
-    return figure();
-  } catch (error) {
-    if (error instanceof FedKimError) return error.code;
-    throw error;
-  }
-}
 
 /** Further corners: one per branch of the formulas. */
 const CORNERS: Readonly<Record<string, readonly [DpEvent, Neighboring]>> = {

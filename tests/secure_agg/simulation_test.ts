@@ -4,23 +4,13 @@ import {
   graphParams,
   nativeProvider,
   simulate,
-  type SimulatedRoundReport,
   type SimulationOptions,
 } from "../../src/secure_agg/mod.ts";
 import { extrapolate } from "../../src/secure_agg/extrapolation.ts";
 import { meteredProvider } from "../../src/secure_agg/_metered_provider.ts";
 import { Cashier, measureUnits, newMeter } from "../../src/secure_agg/_simulated_cost.ts";
 import { plainVector } from "../../src/secure_agg/_simulated_vector.ts";
-
-/** Reports of a simulation, with a clock that stands still: bytes, memory and outcomes are then always the same. */
-async function reports(options: Partial<SimulationOptions>): Promise<SimulatedRoundReport[]> {
-  const found: SimulatedRoundReport[] = [];
-  const all = { sites: 8, dimension: 50, drop: 0, rounds: 1, profile: "strict" as const, byzantine: 0 };
-  for await (const report of simulate({ ...all, pick: () => 0, clock: () => 0, ...options })) {
-    found.push(report);
-  }
-  return found;
-}
+import { reports } from "./_simulation.ts";
 
 /** Bytes of header, and of a message's fields; see docs/protocol.md. */
 const HEADER = 9;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { checkAggregatorConfig } from "../../../src/federation/mod.ts";
 import { type EncoderSpec, MAX_ATTENTION_BLOCKS, parseLocalModelSpec } from "../../../src/local/mod.ts";
 import { spec } from "../../federation/_plan.ts";
+import { LEAST_CONFIG } from "../../federation/_least_config.ts";
 
 /** The plan's description with other encoders, as a hostile aggregator would sign it. */
 function withEncoders(count: number, blocks: number): unknown {
@@ -27,12 +28,7 @@ Deno.test("a plan's numbers cannot make a site derive more layers than the plan 
 
 Deno.test("a configuration with deeper encoders than a plan may have is refused with the field's name", () => {
   const config = (blocks: number) => ({
-    federation: "test",
-    state: "/nowhere",
-    run: "/nowhere",
-    sites: ["a", "b", "c"],
-    data: { public: "/nowhere" },
-    privacy: { neighboring: "add_or_remove_one" },
+    ...LEAST_CONFIG,
     model: { attention: { image: { blocks } } },
   });
   checkAggregatorConfig(config(MAX_ATTENTION_BLOCKS), "The configuration");

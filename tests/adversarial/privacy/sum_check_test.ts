@@ -23,6 +23,7 @@ import { ringVectorSum } from "./_ring.ts";
 import { makePlan, spec } from "../../federation/_plan.ts";
 import { planWithEvaluation } from "../../federation/site_evaluation/_plan.ts";
 import { seededWords } from "../../_seeded.ts";
+import { LEAST_CONFIG } from "../../federation/_least_config.ts";
 
 const UNITS = 40;
 const SURVIVORS = 4;
@@ -216,12 +217,8 @@ async function aggregateSums(sums: readonly Uint32Array[], sumCheck: object | un
   const told: string[] = [];
   const metrics: Record<string, unknown>[] = [];
   const config = checkAggregatorConfig({
-    federation: "test",
-    state: "/nowhere",
-    run: "/nowhere",
+    ...LEAST_CONFIG,
     sites: ["a", "b", "c", "d"],
-    data: { public: "/nowhere" },
-    privacy: { neighboring: "add_or_remove_one" },
     ...(sumCheck === undefined ? {} : { sumCheck }),
   }, "The configuration");
   const flat = new Float64Array(plan.dp.request.dimension);
@@ -306,16 +303,7 @@ Deno.test("settings of the check that mean nothing are refused", () => {
     const sumCheck of [{ falseAlarm: 0 }, { falseAlarm: 1 }, { units: 0 }, { heldOutUnits: 0 }, { unit: 3 }]
   ) {
     assert.throws(
-      () =>
-        checkAggregatorConfig({
-          federation: "test",
-          state: "/nowhere",
-          run: "/nowhere",
-          sites: ["a", "b", "c"],
-          data: { public: "/nowhere" },
-          privacy: { neighboring: "add_or_remove_one" },
-          sumCheck,
-        }, "The configuration"),
+      () => checkAggregatorConfig({ ...LEAST_CONFIG, sumCheck }, "The configuration"),
       { code: "ConfigError" },
     );
   }
