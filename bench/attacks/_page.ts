@@ -24,7 +24,7 @@ export interface AttackFigures {
   readonly seconds: number;
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 2 : 1)} %`;
 const cell = (epsilon: number | undefined): string => epsilon === undefined ? "off" : `${epsilon}`;
 const rate = ({ tpr, interval: [low, high] }: Separation): string =>
   `${percent(tpr)} (${percent(low)} to ${percent(high)})`;

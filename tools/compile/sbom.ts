@@ -5,6 +5,7 @@ import { sha256Hex } from "../../src/formats/canonical_json.ts";
 import { VERSION } from "../../src/formats/version.ts";
 import { importsOf } from "../_code_text.ts";
 import { REPOSITORY, sourceFiles } from "../_source_files.ts";
+import { vulnerabilities } from "./advisories.ts";
 import { filesBelow, makeFolderOf, packageFolder } from "./assets.ts";
 import { fileSha256 } from "./checksums.ts";
 import { COMPATIBLE, isCompatible, USABLE_IN_TESTS } from "./licences.ts";
@@ -39,10 +40,13 @@ export interface Sbom {
  * What the programs are made of: every locked npm package with licence and hash, the Deno runtime and the embedded
  * model. Has no time in it, and a serial number made from its content, so the same inputs give the same bytes.
  *
- * @throws Error where a package states no licence or one that we may not deliver
+ * @throws Error where a package states no licence or one that we may not deliver, or has a known vulnerability
  */
 export async function makeSbom(): Promise<Sbom> {
   const { packages, direct } = readLock();
+  for (const { locked, advisory } of vulnerabilities(packages.values())) {
+    throw new Error(`${locked.name}@${locked.version} has ${advisory.id}, which ${advisory.fixedIn} mends`);
+  }
   // Fills Deno's cache, where the licences are read.
   await run(Deno.execPath(), ["install", "--quiet", "--frozen"], { cwd: REPOSITORY });
   const used = productPackages();
