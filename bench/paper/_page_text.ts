@@ -14,7 +14,7 @@ export const HOW: readonly string[] = [
   "- **No private data**: `public` trains encoders and heads on public data alone before the injection; `together` starts",
   "  from untrained encoders, which learn in the injection itself.",
   "- **Teacher** (our addition): the target of a public sample is the probability that the federated head gives it (Hinton",
-  "  et al. 2015), not its label. Its logits are brought to one spread in every task, and samples are mixed along lines,",
+  "  et al. 2015), not its label. Its logits are brought to one spread in every task, and tokens are mixed along lines,",
   "  on which a linear head's answer is known. `no teacher` below is the paper's form, labels alone.",
   "- Intervals: 1,000 resamples of people (all records of a person together, the same people for all tasks of a set) and",
   "  of seeds; differences are paired over both. A seed changes initialisation, samples, noise and order.",

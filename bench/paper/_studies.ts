@@ -32,6 +32,18 @@ const EARLIER: Partial<InjectionConfig> = {
   learningRate: 3e-3,
 };
 
+/** The recipe before tokens were mixed one by one, in full. */
+const BY_RECORDS: Partial<InjectionConfig> = {
+  method: "fedkim",
+  distillation: 1,
+  mixing: { kind: "uniform" },
+  teacherSpread: 1.5,
+  teacherMixing: 0.25,
+  epochs: 4,
+  batchSize: 16,
+  learningRate: 2e-3,
+};
+
 /** All studies, in the order in which their answers were needed. */
 export const STUDIES: readonly Study[] = [
   {
@@ -62,6 +74,14 @@ export const STUDIES: readonly Study[] = [
         config: { ...EARLIER, teacherSpread: 1.5 },
       },
     ],
+  },
+  {
+    name: "token mixing",
+    question:
+      "Does the teacher's plane, asked token by token, bring more of the heads over, and does it cost a left-out task?",
+    setting: AT_8,
+    leftOut: ["icu_shock", "icu_shock", "icu_shock"],
+    variants: [FEDKIM, { name: "mixed by records, 4 epochs of batches of 16", config: BY_RECORDS }],
   },
   {
     name: "steps",

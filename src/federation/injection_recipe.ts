@@ -11,7 +11,8 @@ export const INJECTION_RECIPE: Partial<InjectionConfig> = {
   mixing: { kind: "uniform" },
   teacherSpread: 1.5,
   teacherMixing: 0.25,
-  epochs: 4,
+  teacherMixingUnit: "token",
+  epochs: 8,
   batchSize: 16,
   learningRate: 2e-3,
 };

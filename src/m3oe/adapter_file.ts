@@ -51,6 +51,7 @@ const configSchema = z.object({
   distillation: z.number().min(0).max(1).default(DEFAULT_INJECTION.distillation),
   teacherSpread: z.number().nonnegative().default(DEFAULT_INJECTION.teacherSpread),
   teacherMixing: z.number().nonnegative().default(DEFAULT_INJECTION.teacherMixing),
+  teacherMixingUnit: z.enum(["record", "token"]).default(DEFAULT_INJECTION.teacherMixingUnit),
   mixing: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("proportional") }),
     z.object({ kind: z.literal("uniform") }),

@@ -69,6 +69,12 @@ export interface InjectionConfig {
    * the input of encoders that are trained. Not part of the paper.
    */
   readonly teacherMixing: number;
+  /**
+   * What is a point of one line in `teacherMixing`: a whole `record`, or each `token` by itself, which leaves the span
+   * of the records. The teacher's answer is then computed from the plane on which its answers to the training samples
+   * lie; tasks whose teacher answers on no plane are mixed by records.
+   */
+  readonly teacherMixingUnit: "record" | "token";
   /** How often each task is drawn. */
   readonly mixing: TaskMixing;
   /** Passes over the samples. */
@@ -118,6 +124,7 @@ export const DEFAULT_INJECTION: InjectionConfig = {
   distillation: 0,
   teacherSpread: 0,
   teacherMixing: 0,
+  teacherMixingUnit: "record",
   mixing: { kind: "proportional" },
   epochs: 4,
   batchSize: 32,

@@ -50,6 +50,7 @@ const CHOICES = {
   decay: ["cosine", "linear", "none"],
   gateTexts: ["both", "task_only", "modality_only"],
   selection: ["last", "validation_loss"],
+  teacherMixingUnit: ["record", "token"],
 } as const;
 
 /**

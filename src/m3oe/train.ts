@@ -10,6 +10,7 @@ import { InjectionOptimizer } from "./optimizer.ts";
 import { initParameters, type NamedVariable } from "./parameters.ts";
 import type { InjectionSample, TaskText } from "./samples.ts";
 import { planEpochs, rateFactor, type Schedule } from "./schedule.ts";
+import { type TeacherPlane, teacherPlanes } from "./teacher_plane.ts";
 import { spreadTeachers } from "./teacher_spread.ts";
 import { checkEncoders, type TokenEncoder } from "./token_encoder.ts";
 import { tokenStatistics } from "./token_statistics.ts";
@@ -119,6 +120,7 @@ class TrainingRun {
   readonly #schedule: Schedule;
   readonly #steps: number;
   readonly #tasks: readonly TaskText[];
+  readonly #planes: ReadonlyMap<string, TeacherPlane> | undefined;
   readonly #fingerprint: string | undefined;
   #step = 0;
   #best: BestEpoch = { loss: Infinity, epoch: 0, values: new Map() };
@@ -131,6 +133,7 @@ class TrainingRun {
     this.#schedule = planEpochs(samples, model.config, options.seed);
     this.#steps = this.#schedule.reduce((sum, batches) => sum + batches.length, 0);
     this.#tasks = [...new Set(samples.map(({ task }) => task))];
+    this.#planes = model.config.teacherMixingUnit === "token" ? teacherPlanes(samples) : undefined;
     this.#fingerprint = options.checkpoint === undefined
       ? undefined
       : runFingerprint(model, options.seed, [samples, this.#validation]);
@@ -173,7 +176,7 @@ class TrainingRun {
       const { seed } = this.#options;
       const rate = config.learningRate * rateFactor(this.#step, this.#steps, config);
       const position = { seed, step: this.#step, rate };
-      const loss = await injectionStep(this.#model, this.#tasks, batch, optimizer, position);
+      const loss = await injectionStep(this.#model, this.#tasks, batch, optimizer, position, this.#planes);
       this.#step++;
       const last = index + 1 === batches.length;
       const progress = { step: this.#step, steps: this.#steps, epoch, epochs: config.epochs, loss };

@@ -7,6 +7,7 @@ import type { InjectionOptimizer } from "./optimizer.ts";
 import type { TaskText } from "./samples.ts";
 import { stepRandom } from "./schedule.ts";
 import { mixTaught } from "./teacher_mixing.ts";
+import type { TeacherPlane } from "./teacher_plane.ts";
 
 /** Where in the run a step stands. */
 export interface StepPosition {
@@ -34,6 +35,7 @@ export interface StepGradients {
  * @param batch samples of one task and layout
  * @param optimizer over the model's trained tensors
  * @param position seed, step and learning rate
+ * @param planes the teachers' planes by task, to mix token by token
  * @returns the answer loss before the update
  * @throws FedKimError `ModelError` when the loss is no longer finite; the update has then not been made
  */
@@ -43,8 +45,9 @@ export async function injectionStep(
   batch: Batch,
   optimizer: InjectionOptimizer,
   position: StepPosition,
+  planes?: ReadonlyMap<string, TeacherPlane>,
 ): Promise<number> {
-  const { loss, gradients } = await stepGradients(model, tasks, batch, position);
+  const { loss, gradients } = await stepGradients(model, tasks, batch, position, planes);
   try {
     if (!Number.isFinite(loss)) {
       throw new FedKimError("ModelError", "The injection diverged: its loss is no longer finite.", {
@@ -66,6 +69,7 @@ export async function injectionStep(
  * @param tasks the tasks of the run, for the gate's regularisers
  * @param batch samples of one task and layout
  * @param position seed and step
+ * @param planes the teachers' planes by task, to mix token by token
  * @returns loss and gradients
  */
 export async function stepGradients(
@@ -73,6 +77,7 @@ export async function stepGradients(
   tasks: readonly TaskText[],
   batch: Batch,
   { seed, step }: Pick<StepPosition, "seed" | "step">,
+  planes?: ReadonlyMap<string, TeacherPlane>,
 ): Promise<StepGradients> {
   const { named } = model.parameters;
   const variables = named.map(({ variable }) => variable);
@@ -80,7 +85,8 @@ export async function stepGradients(
   const { accumulation, teacherMixing } = model.config;
   // A head is linear in an encoder's tokens, not in its input.
   const reach = model.parameters.encoders.size === 0 ? teacherMixing : 0;
-  const mixed = mixTaught(batch, reach, stepRandom(seed, "teacher_mixing", step));
+  const plane = planes?.get(batch[0].task.name);
+  const mixed = mixTaught(batch, reach, stepRandom(seed, "teacher_mixing", step), plane);
   const parts = partsOf(mixed, accumulation);
   const total = answerTokensOf(batch);
   const tokenNoise = stepRandom(seed, "token_noise", step);

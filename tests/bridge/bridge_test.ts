@@ -128,6 +128,7 @@ const EVERY_OPTION: Partial<InjectionConfig> = {
   distillation: 0.4,
   teacherSpread: 1.2,
   teacherMixing: 0.25,
+  teacherMixingUnit: "token",
   answerLoss: "vocabulary",
   decay: "linear",
   learningRate: 5e-4,

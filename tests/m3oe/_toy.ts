@@ -54,6 +54,24 @@ export function toySamples(count: number, seed: number): InjectionSample[] {
   });
 }
 
+/** The same samples with the answers of a linear teacher of each task: a fixed map of the mean token. */
+export function taughtSamples(count: number, seed: number): InjectionSample[] {
+  return toySamples(count, seed).map((sample) => ({
+    ...sample,
+    teacher: 1 / (1 + Math.exp(-toyHead(sample))),
+  }));
+}
+
+/** The logit of the toy teacher. */
+export function toyHead({ modalities }: InjectionSample): number {
+  const rows = modalities.reduce((sum, { count }) => sum + count, 0);
+  return modalities.reduce(
+    (sum, { tokens }) =>
+      tokens.reduce((all, value, i) => all + 2 * value * [1, -0.5, 0.7, 0.2][i % 4] / rows, sum),
+    0,
+  );
+}
+
 /** Trains on the toy samples; `more` overrides the options of the run. */
 export async function trainToy(
   base: InjectionBase,

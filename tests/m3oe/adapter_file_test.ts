@@ -14,6 +14,7 @@ const NEW_SETTINGS = [
   "distillation",
   "teacherSpread",
   "teacherMixing",
+  "teacherMixingUnit",
   "mixing",
   "accumulation",
   "encoderRate",

@@ -4,7 +4,7 @@ import type { InjectedModel, InjectionBase, InjectionConfig } from "../../src/m3
 import { InjectionOptimizer } from "../../src/m3oe/optimizer.ts";
 import { AdamW, clipFactor, readFloat32, selectBackend, tf } from "../../src/tensor/mod.ts";
 import { assertClose, seededTensor } from "../tensor/_compare.ts";
-import { refuses, toySamples, trainToy, withFolder, withToyBase } from "./_toy.ts";
+import { refuses, taughtSamples, toySamples, trainToy, withFolder, withToyBase } from "./_toy.ts";
 
 /** Everything random is switched on. */
 const NOISY: Partial<InjectionConfig> = {
@@ -66,6 +66,36 @@ Deno.test("a run that was stopped and went on is an uninterrupted one, bit for b
       assert.equal(tf.memory().numTensors, before, "tensors were leaked");
     }, backend);
   }
+});
+
+Deno.test("mixed token by token, a run that was stopped and went on is an uninterrupted one, bit for bit", async () => {
+  await withToyBase(async (base) => {
+    const config: Partial<InjectionConfig> = {
+      ...NOISY,
+      distillation: 1,
+      teacherSpread: 1.5,
+      teacherMixing: 0.25,
+      teacherMixingUnit: "token",
+    };
+    const samples = taughtSamples(96, 1);
+    const whole = await trainToy(base, config, { samples });
+    const records = await trainToy(base, { ...config, teacherMixingUnit: "record" }, { samples });
+    assert.notDeepEqual(records.losses, whole.losses);
+    await withFolder(async (folder) => {
+      const checkpoint = { path: `${folder}/injection.safetensors`, everySteps: 5 };
+      const controller = new AbortController();
+      const onStep = ({ step }: { step: number }): void => {
+        if (step === 7) controller.abort();
+      };
+      const first = trainToy(base, config, { samples, checkpoint, onStep, signal: controller.signal });
+      await assert.rejects(first, refuses("Interrupted"));
+      const rest = await trainToy(base, config, { samples, checkpoint });
+      assert.deepEqual(rest.losses, whole.losses.slice(7));
+      assert.deepEqual(await weights(rest.model), await weights(whole.model));
+      rest.model.dispose();
+    });
+    for (const { model } of [whole, records]) model.dispose();
+  });
 });
 
 Deno.test("a run that died between checkpoints repeats the steps since the last one and ends the same", async () => {

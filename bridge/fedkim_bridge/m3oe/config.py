@@ -49,6 +49,7 @@ class InjectionConfig:
     distillation: float = 0
     teacherSpread: float = 0  # noqa: N815
     teacherMixing: float = 0  # noqa: N815
+    teacherMixingUnit: str = "record"  # noqa: N815
     mixing: Mapping[str, Any] = field(default_factory=lambda: {"kind": "proportional"})
     epochs: int = 4
     batchSize: int = 32  # noqa: N815
@@ -100,7 +101,8 @@ FEDERATION_RECIPE: Mapping[str, Any] = {
     "mixing": {"kind": "uniform"},
     "teacherSpread": 1.5,
     "teacherMixing": 0.25,
-    "epochs": 4,
+    "teacherMixingUnit": "token",
+    "epochs": 8,
     "batchSize": 16,
     "learningRate": 2e-3,
 }
@@ -194,6 +196,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "decay": ("cosine", "linear", "none"),
     "gateTexts": ("both", "task_only", "modality_only"),
     "selection": ("last", "validation_loss"),
+    "teacherMixingUnit": ("record", "token"),
 }
 
 

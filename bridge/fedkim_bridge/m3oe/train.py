@@ -17,6 +17,7 @@ from .samples import EncodedSample
 from .schedule import Batch, equal_length_batches, plan_epochs, rate_factor, step_random
 from .seeded_random import SeededRandom
 from .teacher_mixing import mix_taught
+from .teacher_plane import TeacherPlane, teacher_planes
 from .teacher_spread import spread_teachers
 
 #: Samples per batch at inference.
@@ -61,14 +62,17 @@ class Trainer:
         config = self._config
         if not samples:
             raise BridgeError("ConfigError", "There is nothing to train on.", needed="at least one public sample")
-        epochs = plan_epochs(spread_teachers(samples, config.teacherSpread), config, seed)
+        spread = spread_teachers(samples, config.teacherSpread)
+        planes = teacher_planes(spread) if config.teacherMixingUnit == "token" else {}
+        epochs = plan_epochs(spread, config, seed)
         steps = sum(map(len, epochs))
         selecting = config.selection == "validation_loss" and len(validation) > 0
         best, best_epoch, kept = float("inf"), 0, None
         step = 0
         for epoch, batches in enumerate(epochs, start=1):
             for index, batch in enumerate(batches):
-                loss = self._step(batch, seed, step, config.learningRate * rate_factor(step, steps, config))
+                rate = config.learningRate * rate_factor(step, steps, config)
+                loss = self._step(batch, seed, step, rate, planes.get(batch[0].task.name))
                 step += 1
                 ends = index + 1 == len(batches) and len(validation) > 0
                 held = self.mean_loss(validation) if ends else None
@@ -102,14 +106,14 @@ class Trainer:
                 scores[row.index] = value.double()
         return self._engine.sum(scores).cpu().numpy()
 
-    def _step(self, batch: Batch, seed: int, step: int, rate: float) -> float:
+    def _step(self, batch: Batch, seed: int, step: int, rate: float, plane: TeacherPlane | None) -> float:
         engine, config = self._engine, self._config
         engine.model.train()
         noise = (config.tokenNoise, step_random(seed, "token_noise", step)) if config.tokenNoise > 0 else None
         kept = self._kept_experts(step_random(seed, "expert_dropout", step)) if config.expertDropout > 0 else None
         size = -(-len(batch) // config.accumulation)
         weight = engine.processes / _answer_tokens(batch)
-        batch = mix_taught(batch, config.teacherMixing, step_random(seed, "teacher_mixing", step))
+        batch = mix_taught(batch, config.teacherMixing, step_random(seed, "teacher_mixing", step), plane)
         regularised = config.loadBalance > 0 or config.gateEntropy != 0
         total = torch.zeros((), device=engine.accelerator.device)
         engine.start_step(rate)

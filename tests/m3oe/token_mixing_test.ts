@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import type { InjectionConfig } from "../../src/m3oe/mod.ts";
+import { taughtSamples, toyHead, trainToy, withToyBase } from "./_toy.ts";
+
+Deno.test("what few records leave open, a teacher mixed token by token fills in", async () => {
+  await withToyBase(async (base) => {
+    const others = taughtSamples(200, 9);
+    const heads = others.map(toyHead);
+    const agreement = async (config: Partial<InjectionConfig>): Promise<number> => {
+      const steps = { distillation: 1, epochs: 40, batchSize: 12, learningRate: 5e-3 };
+      const { model } = await trainToy(base, { ...steps, ...config }, {
+        samples: taughtSamples(24, 1),
+        validation: [],
+      });
+      const scores = await model.score(others);
+      model.dispose();
+      return correlation([...scores], heads);
+    };
+    const plain = await agreement({});
+    const records = await agreement({ teacherMixing: 0.25 });
+    const tokens = await agreement({ teacherMixing: 0.25, teacherMixingUnit: "token" });
+    assert.ok(tokens > plain + 0.03, `${tokens} and ${plain}`);
+    assert.ok(tokens > records + 0.03, `${tokens} and ${records}`);
+  });
+});
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const centred = (values: readonly number[]): number[] => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return values.map((value) => value - mean);
+  };
+  const dot = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, value, at) => sum + value * y[at], 0);
+  const [x, y] = [centred(a), centred(b)];
+  return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
+}
