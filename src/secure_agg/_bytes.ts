@@ -35,6 +35,12 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** The first 48 bits, as an exact number. */
+export function prefix48(bytes: Uint8Array): number {
+  return (bytes[0] + bytes[1] * 2 ** 8 + bytes[2] * 2 ** 16) * 2 ** 24 + bytes[3] + bytes[4] * 2 ** 8 +
+    bytes[5] * 2 ** 16;
+}
+
 const encoder = new TextEncoder();
 
 /** UTF-8 bytes of a string. */

@@ -1,4 +1,4 @@
-import { compareBytes, equalBytes } from "./_bytes.ts";
+import { compareBytes, equalBytes, prefix48 } from "./_bytes.ts";
 import { isCanonicalX25519 } from "./_x25519_canonical.ts";
 import type { ClientAwaitingRoster, ClientContext } from "./client_state.ts";
 import { encodeMessage } from "./codec.ts";
@@ -78,15 +78,10 @@ function neighbourAdverts(
   return adverts;
 }
 
-/** The first 48 bits, as an exact number. */
-const prefixOf = (bytes: Uint8Array): number =>
-  (bytes[0] + bytes[1] * 2 ** 8 + bytes[2] * 2 ** 16) * 2 ** 24 + bytes[3] + bytes[4] * 2 ** 8 +
-  bytes[5] * 2 ** 16;
-
 /** The second of two items with the same bytes, or undefined. Whatever bytes a liar chose, it takes two sorts at most. */
 function repeated<T>(items: readonly T[], bytesOf: (item: T) => Uint8Array): T | undefined {
   const prefixes = new Float64Array(items.length);
-  for (let i = 0; i < items.length; i++) prefixes[i] = prefixOf(bytesOf(items[i]));
+  for (let i = 0; i < items.length; i++) prefixes[i] = prefix48(bytesOf(items[i]));
   prefixes.sort();
   if (prefixes.every((prefix, i) => i === 0 || prefix !== prefixes[i - 1])) return undefined;
   const sorted = items.toSorted((a, b) => compareBytes(bytesOf(a), bytesOf(b)));

@@ -1,4 +1,4 @@
-import { equalBytes } from "./_bytes.ts";
+import { equalBytes, prefix48 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
 /** Work that a simulation does once although two or more parties would do it. */
@@ -21,11 +21,6 @@ export interface MeteredProvider {
   readonly register: (publicKey: Uint8Array, secret: Uint8Array) => void;
 }
 
-/** The first 48 bits as a number: keys and signatures are random, so it tells those of one simulation apart. */
-const prefixOf = (bytes: Uint8Array): number =>
-  (bytes[0] + bytes[1] * 2 ** 8 + bytes[2] * 2 ** 16) * 2 ** 24 + bytes[3] + bytes[4] * 2 ** 8 +
-  bytes[5] * 2 ** 16;
-
 /** A signature that was checked. */
 interface Checked {
   readonly publicKey: Uint8Array;
@@ -42,14 +37,14 @@ interface Derived {
 
 /** The last four bytes. */
 function endsOf(info: Uint8Array): number {
-  const { length } = info;
-  return info[length - 4] + info[length - 3] * 2 ** 8 + info[length - 2] * 2 ** 16 +
-    info[length - 1] * 2 ** 24;
+  const { buffer, byteOffset, length } = info;
+  return new DataView(buffer, byteOffset + length - 4).getInt32(0);
 }
 
 /**
- * Gives both ends of a pair the one shared secret and its keys that were computed first, and checks a valid signature that many sites
- * get to see only once. Everything else, and every first time, is real work. For simulations only: it keeps secrets.
+ * Gives both ends of a pair the one shared secret and its keys that were computed first, and checks a valid signature
+ * that many sites get to see only once. Keys and signatures are random, so their first 48 bits tell those of one
+ * simulation apart. Everything else, and every first time, is real work. For simulations only: it keeps secrets.
  */
 export function meteredProvider(inner: CryptoProvider): MeteredProvider {
   const saved: SavedWork = { agreements: 0, derivations: 0, verifications: 0 };
@@ -58,15 +53,15 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
   const waiting = new Map<number, Uint8Array>();
   const checked = new Map<number, Checked>();
   const register = (publicKey: Uint8Array, secret: Uint8Array): void => {
-    const number = numbers.get(prefixOf(publicKey)) ?? numbers.size;
-    numbers.set(prefixOf(publicKey), number).set(prefixOf(secret), number);
+    const number = numbers.get(prefix48(publicKey)) ?? numbers.size;
+    numbers.set(prefix48(publicKey), number).set(prefix48(secret), number);
   };
   /** Shared secrets that are out, and what was derived from them, by their prefix. */
   const derived = new Map<number, Derived[]>();
   const provider: CryptoProvider = {
     ...inner,
     hkdf: (ikm, salt, info, length) => {
-      const keys = derived.get(prefixOf(ikm));
+      const keys = derived.get(prefix48(ikm));
       if (keys === undefined) return inner.hkdf(ikm, salt, info, length);
       const ends = endsOf(info);
       const known = keys.findIndex((key) => key.ends === ends);
@@ -77,7 +72,7 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
       }
       saved.derivations++;
       const [{ key }] = keys.splice(known, 1);
-      if (keys.length === 0) derived.delete(prefixOf(ikm));
+      if (keys.length === 0) derived.delete(prefix48(ikm));
       return key;
     },
     x25519PublicKey: (secret) => {
@@ -86,10 +81,10 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
       return publicKey;
     },
     x25519: (secret) => {
-      const own = numbers.get(prefixOf(secret));
+      const own = numbers.get(prefix48(secret));
       const agree = inner.x25519(secret);
       return (peer) => {
-        const other = numbers.get(prefixOf(peer));
+        const other = numbers.get(prefix48(peer));
         if (own === undefined || other === undefined) return agree(peer);
         const pair = Math.min(own, other) * 2 ** 26 + Math.max(own, other);
         const before = waiting.get(pair);
@@ -101,13 +96,13 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
         const shared = agree(peer);
         if (shared !== undefined) {
           waiting.set(pair, shared.slice());
-          derived.set(prefixOf(shared), []);
+          derived.set(prefix48(shared), []);
         }
         return shared;
       };
     },
     ed25519Verify: (publicKey, message, signature) => {
-      const before = checked.get(prefixOf(signature));
+      const before = checked.get(prefix48(signature));
       if (
         before !== undefined && equalBytes(before.signature, signature) &&
         equalBytes(before.publicKey, publicKey) && equalBytes(before.message, message)
@@ -117,7 +112,7 @@ export function meteredProvider(inner: CryptoProvider): MeteredProvider {
       }
       const verdict = inner.ed25519Verify(publicKey, message, signature);
       if (verdict && message.length < LONG) {
-        checked.set(prefixOf(signature), { publicKey, message, signature });
+        checked.set(prefix48(signature), { publicKey, message, signature });
       }
       return verdict;
     },

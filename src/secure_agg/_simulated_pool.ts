@@ -52,3 +52,18 @@ export function playInWorker(start: ActorStart, engine: string): SitePlayer {
     close: () => worker.terminate(),
   };
 }
+
+/** Words that the vectors of one task of a Worker may have together, and sites of one task at most. */
+const TASK_WORDS = 1 << 17;
+const TASK_SITES = 8;
+
+/** Sites that a Worker gets at a time, for vectors of this dimension. */
+export function sitesOfTask(dimension: number): number {
+  return Math.max(1, Math.min(TASK_SITES, Math.floor(TASK_WORDS / dimension)));
+}
+
+/** Consecutive parts of about the same length. */
+export function split<T>(items: readonly T[], parts: number): T[][] {
+  const at = (part: number): number => Math.floor((part * items.length) / parts);
+  return Array.from({ length: parts }, (_, part) => items.slice(at(part), at(part + 1)));
+}

@@ -2,7 +2,7 @@ import type { RandomBytes } from "../formats/random_bytes.ts";
 import { type ActorStart, type PlayedSite, ROSTERS_READ, type SiteReply } from "./_simulated_actor.ts";
 import { Cashier, type CpuClock, medianOf, type Meter, newMeter, type UnitCosts } from "./_simulated_cost.ts";
 import type { Lie } from "./_simulated_lies.ts";
-import { playHere, playInWorker, type SitePlayer } from "./_simulated_pool.ts";
+import { playHere, playInWorker, type SitePlayer, sitesOfTask, split } from "./_simulated_pool.ts";
 import { plainVector } from "./_simulated_vector.ts";
 import type { MeteredProvider } from "./_metered_provider.ts";
 import { concatBytes } from "./_bytes.ts";
@@ -68,9 +68,6 @@ export interface SimulatedOutcome {
 
 const count = (map: Map<string, number>, key: string): unknown => map.set(key, (map.get(key) ?? 0) + 1);
 
-/** Words that the vectors of one task of a Worker may have together, and sites of one task at most. */
-const TASK_WORDS = 1 << 17;
-const TASK_SITES = 8;
 /** Tasks that a Worker has at a time, so that it never waits for the next one. */
 const TASKS_AHEAD = 2;
 
@@ -195,9 +192,7 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     const plain = plainVector(config, i);
     for (let k = 0; k < plain.length; k++) expected[k] += plain[k];
   };
-  const taskSites = round.workers === 0
-    ? 1
-    : Math.max(1, Math.min(TASK_SITES, Math.floor(TASK_WORDS / config.dimension)));
+  const taskSites = round.workers === 0 ? 1 : sitesOfTask(config.dimension);
   /** What it took to make each roster, and how long they were. */
   const rosters = { seconds: [] as number[], bytes: 0 };
   /** The server's message to a site; none for a roster like those that it has made often enough. */
@@ -274,12 +269,6 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
     server: serverMeter,
     phases,
   };
-}
-
-/** Consecutive parts of about the same length. */
-function split<T>(items: readonly T[], parts: number): T[][] {
-  const at = (part: number): number => Math.floor((part * items.length) / parts);
-  return Array.from({ length: parts }, (_, part) => items.slice(at(part), at(part + 1)));
 }
 
 /** Pins the sites of one round. */

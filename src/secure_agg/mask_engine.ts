@@ -55,7 +55,7 @@ const addFused: AddMask = ({ memory, expand }, { key, negate }, counter, words) 
   new Uint8Array(memory.buffer, STATE + 16, 32).set(key);
   state.fill(0, 12);
   state[12] = counter;
-  expand(STATE, TARGET, groupsOf(words), negate ? 1 : 0);
+  expand(STATE, TARGET, groupsOf(words), Number(negate));
 };
 
 /** Expansion by a provider's ChaCha20, addition in the kernel. */
@@ -69,7 +69,7 @@ function addStream(provider: CryptoProvider): AddMask {
       new Uint8Array(kernel.memory.buffer, SOURCE, stream.length).set(stream);
       stream.fill(0);
       release(stream);
-      kernel.add(SOURCE, TARGET + 4 * start, groupsOf(length), job.negate ? 1 : 0);
+      kernel.add(SOURCE, TARGET + 4 * start, groupsOf(length), Number(job.negate));
     }
   };
 }

@@ -10,6 +10,11 @@ export interface MaskWorkerPool extends MaskEngine {
 /** Coordinates are handed out in pieces of this size: a whole number of ChaCha20 blocks, and small to copy. */
 const PIECE_WORDS = 1 << 18;
 
+/** Words of a piece: short vectors are cut into one for every Worker, in whole ChaCha20 blocks. */
+export function pieceWords(words: number, workers: number): number {
+  return Math.min(PIECE_WORDS, 16 * Math.ceil(words / workers / 16));
+}
+
 /**
  * Expands masks by ranges of coordinates on `size` Workers. ChaCha20 can start at any block, so every Worker makes all
  * masks of its own range, and nothing but that range travels.
@@ -47,8 +52,7 @@ export function maskWorkerPool(size: number): MaskWorkerPool {
     });
 
   const apply = async (words: Uint32Array, jobs: readonly MaskJob[], first: number): Promise<void> => {
-    // Short vectors are cut into a piece for every Worker, in whole ChaCha20 blocks.
-    const size = Math.min(PIECE_WORDS, 16 * Math.ceil(words.length / workers.length / 16));
+    const size = pieceWords(words.length, workers.length);
     const pieces = Math.ceil(words.length / size);
     const engine = fastestEngine().name;
     let next = 0;

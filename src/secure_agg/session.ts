@@ -22,8 +22,7 @@ export interface Session {
 /** The bytes of an advert that its signature covers. */
 export function advertStatement(advert: Omit<AdvertiseKeysMessage, "signature" | "type">): Uint8Array {
   const { configHash, clientId, encryptionKey, maskKey } = advert;
-  return new ByteWriter(97 + clientId.length).raw(configHash).text(clientId).raw(encryptionKey).raw(maskKey)
-    .finish();
+  return new ByteWriter().raw(configHash).text(clientId).raw(encryptionKey).raw(maskKey).finish();
 }
 
 /** Hash of one signed advert: a leaf under the root of the keys. */

@@ -12,6 +12,7 @@ import {
   paddedLength,
   poissonSample,
   PoissonSampler,
+  type Rational,
   rotate,
   roundedNormBound,
   roundToRing,
@@ -29,6 +30,44 @@ const normals = (seed: number, n: number): Float64Array => {
   const random = new SeededRandom(seed);
   return new Float64Array(n).map(() => random.normal());
 };
+/** A Poisson draw from a uniform number of 149 bits, ones after them, and how many words it read. */
+function poissonDraw(mean: Rational, uniform: bigint): { value: number; words: number } {
+  const bits = (from: bigint, count: bigint) =>
+    Number((uniform >> (149n - from - count)) & ((1n << count) - 1n));
+  const given = [bits(0n, 27n) * 32, bits(27n, 26n) * 64, bits(53n, 32n), bits(85n, 32n), bits(117n, 32n)];
+  let words = 0;
+  const source = new WordSource((length) => new Uint8Array(length));
+  source.word = () => given[words++] ?? 0xffffffff;
+  source.integer53 = () => (source.word() >>> 5) * 2 ** 26 + (source.word() >>> 6);
+  const value = new PoissonSampler(mean, source).sample();
+  return { value, words };
+}
+
+/** First and last uniform number, in 149 bits, around the step above k at which a draw reads more than `words`. */
+function undecided(mean: Rational, k: number, words: number): string[] {
+  const edge = (low: bigint, high: bigint, holds: (uniform: bigint) => boolean): bigint => {
+    while (high - low > 1n) {
+      const middle = (low + high) / 2n;
+      if (holds(middle)) high = middle;
+      else low = middle;
+    }
+    return high;
+  };
+  const reads = (uniform: bigint) => poissonDraw(mean, uniform);
+  const all = 1n << 149n;
+  const first = edge(
+    0n,
+    all - 1n,
+    (u) => reads(u).value > k || (reads(u).value === k && reads(u).words > words),
+  );
+  const end = edge(
+    0n,
+    all - 1n,
+    (u) => reads(u).value > k + 1 || (reads(u).value === k + 1 && reads(u).words <= words),
+  );
+  return [first, end - 1n].map((uniform) => uniform.toString(16));
+}
+
 const over = (numerator: bigint, denominator = 1n) => ({ numerator, denominator });
 
 /** Draws and encodings, bit by bit: another sampler of the same distribution would take other bytes. */
@@ -67,6 +106,14 @@ export const FIGURES: Figures = {
       },
     ]),
   ),
+  "where a Poisson draw needs more than its first words": () =>
+    ([[over(1n, 10n), 0], [over(3n, 2n), 0], [over(3n, 2n), 3], [over(20n), 17], [over(60n), 71], [
+      over(400n),
+      385,
+    ]] as const)
+      .flatMap(
+        ([mean, k]) => [undecided(mean, k, 2), undecided(mean, k, 5)],
+      ),
   "Skellam noise": () => {
     const ring = new Uint32Array(400);
     addSkellam(ring, over(77n, 3n), seededBytes(34));

@@ -6,6 +6,7 @@ import {
   planHash,
   viewGuarantees,
 } from "../../src/dp/mod.ts";
+import { coinCounts } from "../../src/dp/plan/_coin_counts.ts";
 import { SeededRandom } from "../../src/tensor/seeded_random.ts";
 import { seededBytes } from "./_helpers.ts";
 import { bitsOf, type Figures } from "./_record.ts";
@@ -65,6 +66,10 @@ export const FIGURES: Figures = {
   "what each looker sees of a plan": () =>
     Object.values(PLANS).map((request) =>
       viewGuarantees(createPlan({ ...request, target: { noiseMultiplier: 2 } }), 3)
+    ),
+  "how many of many coins come up": () =>
+    [[[1025, 0.3]], [[1024, 0.05]], [[1500, 0.1], [900, 0.6], [2, 1]], [[70_000, 0.002]]].map((groups) =>
+      coinCounts(groups.flatMap(([count, chance]) => new Array<number>(count).fill(chance)))
     ),
   "events of groups": () =>
     groupEvent(createPlan({ ...PLANS.strict, target: { noiseMultiplier: 2 } }), "ecg", 2, 5),

@@ -34,6 +34,8 @@ const CORNERS: Readonly<Record<string, readonly [DpEvent, Neighboring]>> = {
   shares_replaced: [SHARES, "replace_one"],
   shares_one: [{ ...SHARES, num_shares: 1 }, "add_or_remove_one"],
   shares_narrow: [{ ...SHARES, local_sigma: 0.5, num_shares: 6 }, "add_or_remove_one"],
+  shares_two_narrow: [{ ...SHARES, local_sigma: 0.5, num_shares: 2 }, "add_or_remove_one"],
+  shares_three_narrow: [{ ...SHARES, local_sigma: 0.4, num_shares: 3 }, "replace_one"],
   eps_delta: [{ type: "eps_delta", epsilon: 0.7, delta: 1e-7 }, "replace_one"],
   response_two: [{ type: "randomized_response", noise_parameter: 0.3, num_buckets: 2 }, "replace_one"],
   response_special: [
@@ -57,6 +59,11 @@ const CORNERS: Readonly<Record<string, readonly [DpEvent, Neighboring]>> = {
   sampled_laplace: [{ type: "poisson", q: 0.3, event: { type: "laplace", b: 1 } }, "add_or_remove_one"],
   sampled_discrete: [
     { type: "poisson", q: 0.2, event: { type: "discrete_gaussian", sigma: 2, sensitivity: 2 } },
+    "add_or_remove_one",
+  ],
+  gaussian_loud: [{ type: "gaussian", sigma: 0.03 }, "add_or_remove_one"],
+  sampled_laplace_loud: [
+    { type: "poisson", q: 0.01, event: { type: "laplace", b: 0.01 } },
     "add_or_remove_one",
   ],
   sampled_loud: [sampled(0.01, 0.05), "add_or_remove_one"],

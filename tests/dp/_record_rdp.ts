@@ -1,8 +1,21 @@
 import { composedRdp, deltaAt, type DpEvent, epsilonAt, type Neighboring } from "../../src/dp/mod.ts";
-import { DEFAULT_ORDERS, rdpDelta, rdpDeltaOf, rdpEpsilon, rdpEpsilonOf } from "../../src/dp/rdp/mod.ts";
+import {
+  DEFAULT_ORDERS,
+  rdpDelta,
+  rdpDeltaOf,
+  rdpEpsilon,
+  rdpEpsilonOf,
+  sampledGaussianRdp,
+} from "../../src/dp/rdp/mod.ts";
+import { withoutReplacementRdp } from "../../src/dp/rdp/without_replacement.ts";
 import type { Figures } from "./_record.ts";
 import { MECHANISMS } from "./_helpers.ts";
 import { orRefusal, RELATIONS, sampled, times } from "./_record_events.ts";
+
+/** Figures of 0, 1, ..., n - 1. */
+function range(n: number, figure: (i: number) => number): number[] {
+  return Array.from({ length: n }, (_, i) => figure(i));
+}
 
 const ORDERS = [1.01, 1.3, 2, 3, 7.25, 16, 64, 255, 257, 1024.5];
 
@@ -151,6 +164,21 @@ export const FIGURES: Figures = {
       rdpDelta(order, rdp, 1),
       rdpDelta(order, rdp, 0),
     ]),
+  "around the seams of the sampled Gaussian, where a logarithm takes over": () => [
+    // Growth around 40, excess around 700, and the same for fractional orders.
+    range(30, (i) => sampledGaussianRdp(24, 0.3, 2.6 + i / 200)),
+    range(30, (i) => sampledGaussianRdp(40, 0.4, 1.03 + i / 600)),
+    range(30, (i) => sampledGaussianRdp(40.5, 0.4, 1.03 + i / 600)),
+    range(12, (i) => sampledGaussianRdp(2.5, 1e-4 * (1 + i), 1.5)),
+    // Orders near 1 whose integrand peaks around e^600, where its last term is left out.
+    range(30, (i) => sampledGaussianRdp(1.01, 0.5, 1 / (33 + i / 10))),
+    range(12, (i) => sampledGaussianRdp(9.5, 0.01 * (1 + i), 0.5)),
+  ],
+  "without replacement around order 256, and of large and small noise": () =>
+    [[0.1, 3], [0.02, 0.3], [0.5, 40], [1, 2]].map(([q, sigma]) => {
+      const rdp = withoutReplacementRdp(q, sigma);
+      return [1.2, 2, 2.5, 3, 4, 17, 255.5, 256, 256.5, 257].map(rdp);
+    }),
   "loud and quiet ends": () =>
     [{ type: "gaussian", sigma: 0.01 } as DpEvent, { type: "gaussian", sigma: 1e5 } as DpEvent].map((event) =>
       epsilonAt(event, 1e-6, { neighboring: "add_or_remove_one", accountant: "rdp" })

@@ -131,6 +131,13 @@ Deno.test("the coins of the discrete Gaussian are decided exactly: e^-low/t, e^-
   }
 });
 
+Deno.test("a last coin whose chance no double holds is still decided exactly", () => {
+  // v = 1/4, t = 1: at size 40 the chance is e^-3160, and only a uniform number of zeros is below it.
+  const turns = new Array<number>(40).fill(0);
+  const words = wordsOf([0, 0, ...turns, 0xffffffff, 0]);
+  assert.equal(new DiscreteGaussianSampler({ numerator: 1n, denominator: 4n }, words).sample(), 40);
+});
+
 Deno.test("the coins of a discrete Gaussian with a fraction for its variance use the fraction", () => {
   // v = 9/2: sigma 2.12, t = 2; at size 1 the offset is 1 - 9/4 = -5/4, so e^-(25/16)/9.
   const coin = exponential(25n, 144n);

@@ -38,6 +38,11 @@ Deno.test("a budget is read up to its bounds and no further", async () => {
     { population: 7 as unknown as string },
     { filter: { type: "renyi", order: 1 } },
     { filter: { type: "renyi", order: 2.5 } },
+    { filter: { type: "renyi", order: 2 ** 53 } },
+    { filter: { type: "renyi", order: "8" } as unknown as { type: "renyi"; order: 2 } },
+    { filter: { type: "zcdp", order: 8 } as unknown as { type: "renyi"; order: 2 } },
+    { unit: "person" as "patient" },
+    { neighboring: "both" as "replace_one" },
     { filter: { type: "renyi" } as unknown as { type: "renyi"; order: 2 } },
   ];
   for (const budget of bad) {

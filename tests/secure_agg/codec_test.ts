@@ -9,6 +9,7 @@ import {
   messageType,
   SecAggError,
 } from "../../src/secure_agg/mod.ts";
+import { bodyBytes } from "../../src/secure_agg/_message_bodies.ts";
 
 const blob = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
@@ -106,6 +107,24 @@ const messages: Readonly<Record<Message["type"], fc.Arbitrary<Message>>> = {
     signature,
   }),
 };
+
+/** Types whose size is known before they are written; the others are short. */
+const SIZED = [
+  ...["advertise_keys", "roster", "share_keys", "deliver_shares", "masked_chunk", "unmask_request", "unmask"],
+] as readonly string[];
+
+for (const [type, arbitrary] of Object.entries(messages)) {
+  Deno.test(`the size of ${type} is known before it is written, so that nothing is copied`, () => {
+    fc.assert(
+      fc.property(arbitrary, (message) => {
+        const written = encodeMessage(message).length - HEADER_BYTES;
+        if (SIZED.includes(type)) assert.equal(bodyBytes(message), written);
+        else assert.ok(bodyBytes(message) === 256 && written <= 256);
+      }),
+      { numRuns: 40 },
+    );
+  });
+}
 
 const anyMessage = fc.oneof(...Object.values(messages));
 

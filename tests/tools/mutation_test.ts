@@ -152,6 +152,8 @@ Deno.test("an equivalent is found by its line's text, counted apart, and contrad
   assert.deepEqual([killed, judged, equivalent, scoreWithout], [1, 3, 1, 0.5]);
   assert.deepEqual(survivors.map(({ reason }) => reason), ["r", undefined]);
   assert.throws(() => reportOf(verdicts, 9, 1, new Map([["a", "r"]])), /no equivalent/);
+  const apart = reportOf(verdicts, 9, 1, new Map([["b", "r"], ["c", "s"]]), new Set(["c"]));
+  assert.deepEqual([apart.equivalent, apart.work, apart.scoreWithout, apart.scoreOfResults], [1, 1, 0.5, 1]);
 });
 
 Deno.test("every entry of the list of equivalents has a file and a proof", async () => {

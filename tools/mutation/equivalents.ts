@@ -1,6 +1,6 @@
 import type { Mutant } from "./sites.ts";
 
-/** A mutant that computes the same as the original, and why. Lines may move: it is found by its text. */
+/** A mutant that gives the same results as the original, and why. Lines may move: it is found by its text. */
 export interface Equivalent {
   /** Path from the root of the tree. */
   readonly path: string;
@@ -12,7 +12,12 @@ export interface Equivalent {
   readonly found: string;
   /** Which of several equal places of the line, from 1. */
   readonly place?: number;
-  /** Why nothing that anybody can observe changes, in one sentence. */
+  /**
+   * `work` where results stay the same, but not how fast they come, how work is divided among Workers, or how large a
+   * buffer is at first: no test of results can see that, and the summary counts it apart.
+   */
+  readonly only?: "work";
+  /** Why nothing that anybody can observe changes, or no result, in one sentence. */
   readonly reason: string;
 }
 

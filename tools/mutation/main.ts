@@ -62,9 +62,11 @@ if (options.list) {
 
 const equivalents = await readEquivalents();
 const reasons = new Map<string, string>();
+const workOnly = new Set<string>();
 for (const mutant of sample) {
   const found = equivalentOf(equivalents, mutant, await Deno.readTextFile(`${frozen}/${mutant.path}`));
   if (found !== undefined) reasons.set(mutant.id, found.reason);
+  if (found?.only === "work") workOnly.add(mutant.id);
 }
 
 const known = new Map<string, Verdict>();
@@ -113,5 +115,5 @@ if (open.length > 0) {
   }
 }
 const judged = sample.flatMap(({ id }) => known.get(id) ?? []);
-const report = reportOf(judged, population.length, Number(options.seed), reasons);
+const report = reportOf(judged, population.length, Number(options.seed), reasons, workOnly);
 console.log(options.json ? JSON.stringify(report) : textOf(report));

@@ -23,6 +23,12 @@ export interface MutationReport {
   readonly scoreWithout: number;
   /** The interval of that. */
   readonly intervalWithout: readonly [low: number, high: number];
+  /** Survivors among these that change work alone: speed, its division, the first size of a buffer. */
+  readonly work: number;
+  /** Share killed of those that may change a result, with its interval. */
+  readonly scoreOfResults: number;
+  /** The interval of that. */
+  readonly intervalOfResults: readonly [low: number, high: number];
   /** The survivors; with a reason where nothing is to be killed. */
   readonly survivors: readonly (Pick<Verdict, "id" | "path" | "line" | "operator" | "found" | "how"> & {
     readonly reason?: string;
@@ -31,7 +37,8 @@ export interface MutationReport {
 
 /**
  * Adds the verdicts up.
- * @param reasons why mutants change nothing, by id
+ * @param reasons why mutants change nothing, or work alone, by id
+ * @param workOnly those of them that change work
  * @throws Error where a test has killed one of these
  */
 export function reportOf(
@@ -39,6 +46,7 @@ export function reportOf(
   population: number,
   seed: number,
   reasons: ReadonlyMap<string, string> = new Map(),
+  workOnly: ReadonlySet<string> = new Set(),
 ): MutationReport {
   const wrong = verdicts.find(({ id, verdict }) => verdict === "killed" && reasons.has(id));
   if (wrong !== undefined) {
@@ -51,8 +59,10 @@ export function reportOf(
     if (verdict === "killed") folder.killed++;
   }
   const killed = verdicts.filter(({ verdict }) => verdict === "killed").length;
-  const equivalent = verdicts.filter(({ id }) => reasons.has(id)).length;
+  const work = verdicts.filter(({ id }) => workOnly.has(id)).length;
+  const equivalent = verdicts.filter(({ id }) => reasons.has(id)).length - work;
   const others = verdicts.length - equivalent;
+  const ofResults = others - work;
   return {
     population,
     judged: verdicts.length,
@@ -64,6 +74,9 @@ export function reportOf(
     equivalent,
     scoreWithout: others === 0 ? 0 : killed / others,
     intervalWithout: wilson(killed, others),
+    work,
+    scoreOfResults: ofResults === 0 ? 0 : killed / ofResults,
+    intervalOfResults: wilson(killed, ofResults),
     survivors: verdicts.filter(({ verdict }) => verdict === "survived")
       .map(({ id, path, line, operator, found, how }) => {
         const reason = reasons.get(id);
@@ -73,21 +86,26 @@ export function reportOf(
 }
 
 /** The report for a terminal. */
-export function textOf(
-  { population, judged, killed, seed, score, interval, equivalent, scoreWithout, intervalWithout, survivors }:
-    MutationReport,
-): string {
+export function textOf(report: MutationReport): string {
+  const { population, judged, killed, seed, equivalent, work, survivors } = report;
   const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
+  const rate = (score: number, [low, high]: readonly [number, number]) =>
+    `${percent(score)} (95 % interval ${percent(low)} to ${percent(high)})`;
   const rows = survivors.map(({ path, line, operator, found, how, reason }) =>
     `  ${path}:${line} ${operator}: ${JSON.stringify(found)}${
       reason === undefined ? how === "not run" ? " (no test runs the line)" : "" : ` = ${reason}`
     }`
   );
   return [
-    `${killed} of ${judged} mutants killed, ${percent(score)} (95 % interval ${percent(interval[0])} to ` +
-    `${percent(interval[1])}); drawn from ${population} with seed ${seed}`,
-    `${killed} of ${judged - equivalent} without ${equivalent} equivalents, ${percent(scoreWithout)} (` +
-    `${percent(intervalWithout[0])} to ${percent(intervalWithout[1])})`,
+    `${killed} of ${judged} mutants killed, ${
+      rate(report.score, report.interval)
+    }; drawn from ${population} with seed ${seed}`,
+    `${killed} of ${judged - equivalent} without ${equivalent} equivalents, ${
+      rate(report.scoreWithout, report.intervalWithout)
+    }`,
+    `${killed} of ${judged - equivalent - work} without ${work} that change work alone, ${
+      rate(report.scoreOfResults, report.intervalOfResults)
+    }`,
     ...rows,
   ].join("\n");
 }

@@ -43,6 +43,10 @@ export async function runTestFile(
     stdout: "null",
     stderr: "piped",
   }).output();
+  // Whoever stops the tool stops the test too: that says nothing about the mutant.
+  if (code === 143 || code === 130 || signal === "SIGTERM" || signal === "SIGINT") {
+    throw new Error(`${test} was stopped from outside`);
+  }
   const [user, system] = new TextDecoder().decode(stderr).trim().split("\n").at(-1)!.split(" ").map(Number);
   return { outcome: outcomeOf(code, signal), cpuSeconds: user + system };
 }

@@ -96,6 +96,19 @@ export function deltaAt(event: DpEvent, epsilon: number, options: AccountingOpti
   });
 }
 
+/**
+ * What `bound` computes, or undefined where the accountant has none for the event.
+ * @throws what `bound` throws but UnsupportedDpEvent
+ */
+export function whereSupported(bound: () => number): number | undefined {
+  try {
+    return bound();
+  } catch (error) {
+    if (error instanceof FedKimError && error.code === "UnsupportedDpEvent") return undefined;
+    throw error;
+  }
+}
+
 /** The two questions differ only in these parts. */
 interface Question {
   readonly nothing: number;

@@ -10,7 +10,7 @@
  * @module
  */
 export { SMALLEST_DELTA } from "./_arguments.ts";
-export { deltaAt, epsilonAt } from "./bounds.ts";
+export { deltaAt, epsilonAt, whereSupported } from "./bounds.ts";
 export type { Accountant, AccountingOptions, NumericSlack, PrivacyBound } from "./bounds.ts";
 export { calibrateNoiseMultiplier, maxSteps } from "./calibrate.ts";
 export type { CalibrationTarget } from "./calibrate.ts";

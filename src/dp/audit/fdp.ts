@@ -75,5 +75,5 @@ export function fdpEpsilon(counts: GuessCounts, delta: number, significance: num
 
 /** mu of the Gaussian mechanism that is exactly (epsilon, delta)-DP. */
 function gaussianMu(epsilon: number, delta: number): number {
-  return bisect(0, 1e4, 1e-13, (mu) => mu > 0 && gaussianDelta(mu, epsilon) > delta)[0];
+  return bisect(0, 1e4, 1e-13, (mu) => gaussianDelta(mu, epsilon) > delta)[0];
 }

@@ -1,4 +1,4 @@
-import { FedKimError } from "../../formats/errors.ts";
+import { whereSupported } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
 import type { Balance } from "./balance.ts";
 import type { PopulationBalance } from "./population_balance.ts";
@@ -55,15 +55,6 @@ export interface LedgerStatus {
   })[];
 }
 
-function renyi(balance: PopulationBalance): Pick<PopulationStatus, "spentRdp"> {
-  try {
-    return { spentRdp: balance.spentEpsilon("rdp") };
-  } catch (error) {
-    if (error instanceof FedKimError && error.code === "UnsupportedDpEvent") return {};
-    throw error;
-  }
-}
-
 function populationStatus(balance: PopulationBalance, records: readonly LedgerRecord[]): PopulationStatus {
   const { budget } = balance;
   const events: DpEvent[] = [];
@@ -73,11 +64,12 @@ function populationStatus(balance: PopulationBalance, records: readonly LedgerRe
   }
   const spentEvent = balance.spentEvent();
   const spent = balance.spentEpsilon();
+  const spentRdp = whereSupported(() => balance.spentEpsilon("rdp"));
   const last = events.at(-1);
   return {
     budget,
     spent,
-    ...renyi(balance),
+    ...(spentRdp === undefined ? {} : { spentRdp }),
     committed: balance.committedEpsilon(),
     left: Math.max(0, budget.epsilon - spent),
     deltaLeft: balance.deltaLeft(),

@@ -32,15 +32,16 @@ export function expMinusBounds(numerator: bigint, denominator: bigint, bits: big
       high += termHigh;
     }
   }
-  // The remainder of an alternating decreasing series is at most its next term, here at most one unit.
+  // The remainder of an alternating decreasing series is at most its next term, here at most one unit. The argument is
+  // at most 1/2, so both bounds are far above 0.
   low -= 1n;
   high += 1n;
   for (let i = 0n; i < halvings; i++) {
-    low = low < 0n ? 0n : (low * low) >> precision;
+    low = (low * low) >> precision;
     high = ((high * high) >> precision) + 1n;
   }
   const shift = precision - bits;
-  return { low: (low < 0n ? 0n : low) >> shift, high: (high >> shift) + 1n };
+  return { low: low >> shift, high: (high >> shift) + 1n };
 }
 
 /**

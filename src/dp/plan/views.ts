@@ -1,5 +1,5 @@
 import { FedKimError } from "../../formats/errors.ts";
-import { epsilonAt } from "../accounting/mod.ts";
+import { epsilonAt, whereSupported } from "../accounting/mod.ts";
 import type { DpEvent } from "../events/mod.ts";
 import { coinsEvent, coinsOf, stepsPerRound } from "./population_events.ts";
 import type { DpPlan, PrivacyUnit } from "./types.ts";
@@ -90,6 +90,19 @@ export function groupEvent(
   return { type: "self_composed", event, count: steps * stepsPerRound(plan.request) };
 }
 
+/** By PLD, and by the Renyi accountant where it has a bound. */
+function epsilonsOf(
+  event: DpEvent,
+  delta: number,
+  neighboring: DpPlan["request"]["neighboring"],
+): Pick<ViewGuarantee, "epsilon" | "epsilonRdp"> {
+  const { epsilon } = epsilonAt(event, delta, { neighboring });
+  const epsilonRdp = whereSupported(() =>
+    epsilonAt(event, delta, { neighboring, accountant: "rdp" }).epsilon
+  );
+  return epsilonRdp === undefined ? { epsilon } : { epsilon, epsilonRdp };
+}
+
 /** Epsilon of every population in every view, at the fewest and at all survivors, for `steps` steps. */
 export function viewGuarantees(plan: DpPlan, steps: number = plan.request.steps): ViewGuarantee[] {
   const { neighboring, delta, cohort } = plan.request;
@@ -100,10 +113,7 @@ export function viewGuarantees(plan: DpPlan, steps: number = plan.request.steps)
       for (const survivors of new Set([cohort.nMin, cohort.n])) {
         const event = viewEvent(plan, name, view, survivors, steps);
         const key = JSON.stringify(event);
-        const found = known.get(key) ?? {
-          epsilon: epsilonAt(event, delta, { neighboring }).epsilon,
-          ...renyi(event, delta, neighboring),
-        };
+        const found = known.get(key) ?? epsilonsOf(event, delta, neighboring);
         known.set(key, found);
         const noiseMultiplier = viewNoiseMultiplier(plan, view, survivors);
         rows.push({ population: name, unit, view, survivors, noiseMultiplier, delta, ...found });
@@ -111,17 +121,4 @@ export function viewGuarantees(plan: DpPlan, steps: number = plan.request.steps)
     }
   }
   return rows;
-}
-
-function renyi(
-  event: DpEvent,
-  delta: number,
-  neighboring: DpPlan["request"]["neighboring"],
-): Pick<ViewGuarantee, "epsilonRdp"> {
-  try {
-    return { epsilonRdp: epsilonAt(event, delta, { neighboring, accountant: "rdp" }).epsilon };
-  } catch (error) {
-    if (error instanceof FedKimError && error.code === "UnsupportedDpEvent") return {};
-    throw error;
-  }
 }
