@@ -1,19 +1,13 @@
 import { dirname, join } from "node:path";
+import { buildReport, type LedgerStatus, type PrivacyReport, readLedger } from "../src/dp/mod.ts";
 import {
-  buildReport,
-  type LedgerStatus,
-  type PrivacyReport,
-  readLedger,
-  viewGuarantees,
-} from "../src/dp/mod.ts";
-import {
-  type EvaluationPlan,
   type FederationPlan,
   readRunJson,
   readWithdrawals,
   SITE_FILES,
   UNACCOUNTED_RELEASES,
   withdrawalNote,
+  withEvaluation,
 } from "../src/federation/mod.ts";
 import { indexFederationPart } from "../src/local/mod.ts";
 
@@ -38,23 +32,6 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
     generatedAt: new Date().toISOString(),
   });
   return plan.evaluation === undefined ? report : withEvaluation(report, plan.evaluation);
-}
-
-/** The evaluation is a release of its own, to other patients than those that were trained on. */
-function withEvaluation(report: PrivacyReport, { dp, tasks }: EvaluationPlan): PrivacyReport {
-  const promises = dp.guarantees.map(({ population, unit, epsilon, delta }) =>
-    `${epsilon.toFixed(3)} for one ${unit} in ${population} (delta ${delta})`
-  );
-  const paragraph =
-    `After the last step the model was to be evaluated on held-out patients, in one further noised ` +
-    `sum of ${dp.request.dimension} counts for ${tasks.length} tasks. Epsilon is at most ${
-      promises.join(", ")
-    }. Held-out patients are in no training step and the others in no evaluation, so the two do not add up.`;
-  return {
-    ...report,
-    summary: [...report.summary, paragraph],
-    views: [...report.views, ...viewGuarantees(dp)],
-  };
 }
 
 /** The budget report of one ledger file, and what the list of withdrawals beside it says. */
@@ -103,10 +80,20 @@ export async function privacySummary(run: string): Promise<PrivacySummary[]> {
     }));
 }
 
+/** Sites whose folders lie in the run's, as after the demo; an aggregator's own run has none. */
+async function sitesIn(run: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(join(run, "sites")))).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
 async function ledgersOf(run: string): Promise<LedgerStatus[]> {
   const ledgers: LedgerStatus[] = [];
-  for await (const folder of Deno.readDir(join(run, "sites"))) {
-    ledgers.push(await readLedger(join(run, "sites", folder.name, SITE_FILES.ledger)));
+  for (const site of await sitesIn(run)) {
+    ledgers.push(await readLedger(join(run, "sites", site, SITE_FILES.ledger)));
   }
   return ledgers.sort((a, b) => (a.site < b.site ? -1 : 1));
 }
@@ -114,8 +101,8 @@ async function ledgersOf(run: string): Promise<LedgerStatus[]> {
 /** Counted from the sites' own data, which only someone on those machines can read. */
 async function groupsOf(run: string): Promise<Group[]> {
   const largest = new Map<string, number>();
-  for await (const folder of Deno.readDir(join(run, "sites"))) {
-    const { data } = JSON.parse(await Deno.readTextFile(join(run, "sites", folder.name, "client.json")));
+  for (const site of await sitesIn(run)) {
+    const { data } = JSON.parse(await Deno.readTextFile(join(run, "sites", site, "client.json")));
     for (const { name, mostUnitsPerPatient } of (await indexFederationPart(data)).sets) {
       largest.set(name, Math.max(largest.get(name) ?? 0, mostUnitsPerPatient));
     }

@@ -53,7 +53,10 @@ export async function takeLedgerStatement(
       },
     );
   }
+  const before = await ledgerStatementOf(book, site);
   await book.store.put(SPACE, site, new TextEncoder().encode(JSON.stringify(statement)));
+  // A site that states the same again and again is news once.
+  if (before?.head.sequence === head.sequence) return;
   await book.audit.record(site, "ledger_stated", { ledgerEntry: head.sequence });
 }
 

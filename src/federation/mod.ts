@@ -76,6 +76,7 @@ export type {
   SubgroupDimension,
   TaskAcrossSites,
 } from "./site_evaluation/mod.ts";
+export { withEvaluation } from "./evaluation_report.ts";
 export { modelCard, renderModelCard } from "./model_card.ts";
 export type { ModelCard } from "./model_card.ts";
 export { INJECTION_RECIPE } from "./injection_recipe.ts";

@@ -303,12 +303,12 @@ async function preparePlan(site: Site, letter: Letter): Promise<PreparedSite> {
 async function commit({ ledger }: Site, training: TrainingSite): Promise<void> {
   const { plan } = training;
   const planHash = federationPlanHash(plan);
-  await ledger.commit({ planHash, schedules: eventsOf(training, 1), delta: plan.dp.request.delta });
-  if (plan.evaluation === undefined) return;
-  const schedules = eventsOf(training, lastRound(plan));
-  if (schedules.length === 0) return; // this site holds none of the evaluated sets
+  const steps = { planHash, schedules: eventsOf(training, 1), delta: plan.dp.request.delta };
+  const schedules = plan.evaluation === undefined ? [] : eventsOf(training, lastRound(plan));
+  // A site may hold none of the evaluated sets.
+  if (plan.evaluation === undefined || schedules.length === 0) return void await ledger.commit(steps);
   const { delta } = plan.evaluation.dp.request;
-  await ledger.commit({ planHash: evaluationHash(planHash), schedules, delta });
+  await ledger.commit(steps, { planHash: evaluationHash(planHash), schedules, delta });
 }
 
 /** Accepts a prepared plan; false where the aggregator knows this site no more, after a restart in between. */

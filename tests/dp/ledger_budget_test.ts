@@ -30,6 +30,29 @@ const step = (name: string, round: number) => ({
 });
 const ADD = { neighboring: "add_or_remove_one" } as const;
 
+Deno.test("of two commitments of one plan, none is reserved where the second is not affordable", () =>
+  withFile(async (path) => {
+    using ledger = await open(path, { epsilon: 3 }, [{
+      ...BUDGETS[0],
+      population: "held_out",
+      epsilon: 0.001,
+    }]);
+    const heldOut = (name: string, count: number) => ({
+      planHash: name.repeat(64),
+      schedules: [{ population: "held_out", schedule: times(count) }],
+    });
+    const before = ledger.head();
+    await assert.rejects(ledger.commit(plan("1", 10), heldOut("2", 1000)), { code: "BudgetExceeded" });
+    assert.deepEqual(ledger.head(), before, "nothing is written");
+    assert.ok(ledger.status().populations.every(({ committed }) => committed === 0));
+    using other = await open(`${path}2`, { epsilon: 3 }, [{ ...BUDGETS[0], population: "held_out" }]);
+    const both = [plan("1", 10), heldOut("2", 10)] as const;
+    await other.commit(...both);
+    const after = other.head();
+    assert.deepEqual(await other.commit(...both), after, "once more changes nothing");
+    assert.deepEqual(other.status().plans.length, 2);
+  }));
+
 Deno.test("budgets change by a record of the same chain; spending carries on and the report lists the change", () =>
   withFile(async (path) => {
     let head;

@@ -41,15 +41,25 @@ export class Ledger {
 
   /**
    * Accepts a plan: its whole schedule is reserved. Durable when the promise resolves. Accepting the same
-   * plan with the same schedules again changes nothing.
+   * plan with the same schedules again changes nothing. Of several commitments, which belong to one plan, none is
+   * reserved where the budget does not allow one of them.
    * @throws FedKimError BudgetExceeded; LedgerError `other_schedule` where the plan was committed
    * differently
    */
-  commit(commitment: Commitment): Promise<LedgerHead> {
-    return this.#inTurn(() => this.#commit(commitment));
+  commit(...commitments: readonly [Commitment, ...Commitment[]]): Promise<LedgerHead> {
+    return this.#inTurn(async () => {
+      // What the first reserves would stay reserved where the plan is refused for a later one.
+      for (const later of commitments.slice(1)) this.#newCommitment(later);
+      for (const commitment of commitments) {
+        const record = this.#newCommitment(commitment);
+        if (record !== undefined) await this.#add(record);
+      }
+      return this.head();
+    });
   }
 
-  async #commit(commitment: Commitment): Promise<LedgerHead> {
+  /** What is to be written for a plan; nothing for one that is committed already. */
+  #newCommitment(commitment: Commitment): RecordBody | undefined {
     const names = commitment.schedules.map(({ population }) => population);
     if (names.length === 0 || new Set(names).size !== names.length) {
       throw ledgerError(
@@ -68,7 +78,7 @@ export class Ledger {
     if (known?.type === "commit") {
       const same = (list: readonly { population: string; schedule: unknown }[]) =>
         JSON.stringify(list.map(({ population, schedule }) => [population, schedule]));
-      if (same(known.schedules) === same(schedules)) return this.head();
+      if (same(known.schedules) === same(schedules)) return undefined;
       throw ledgerError(
         "other_schedule",
         "This plan was committed with another schedule.",
@@ -78,12 +88,7 @@ export class Ledger {
     }
     const over = this.wouldExceed(commitment).populations.find((p) => p.exceeds);
     if (over !== undefined) throw refusedPlan(over);
-    return await this.#add({
-      type: "commit",
-      planHash: commitment.planHash,
-      schedules,
-      at: this.#now().toISOString(),
-    });
+    return { type: "commit", planHash: commitment.planHash, schedules, at: this.#now().toISOString() };
   }
 
   /**

@@ -1,4 +1,5 @@
 import { buildReport, renderHtml, type ReportInput } from "../../dp/mod.ts";
+import { withEvaluation } from "../evaluation_report.ts";
 import { UNACCOUNTED_RELEASES } from "../unaccounted.ts";
 import type { FederationPlan } from "../federation_plan.ts";
 import type { SiteRow, Snapshot } from "./snapshot.ts";
@@ -54,5 +55,6 @@ function render(
     groups: [],
     generatedAt: new Date().toISOString(),
   });
-  return renderHtml(report, "../dashboard");
+  const whole = plan.evaluation === undefined ? report : withEvaluation(report, plan.evaluation);
+  return renderHtml(whole, "../dashboard");
 }

@@ -76,16 +76,18 @@ export class DashboardSource {
       this.#sites(),
     ]);
     const newest = await book.audit.newest();
+    const steps = run?.plan.dp.request.steps;
     // The folder may still hold what an older plan came to.
     const own = result?.planHash === run?.planHash ? result : undefined;
     return {
       federation,
       stage: desk.stage,
-      steps: run?.plan.dp.request.steps,
+      steps,
       planHash: run?.planHash,
       cohort: run?.plan.dp.request.cohort.n,
       live: desk.liveStep(),
-      sites,
+      // The evaluation is a step to the desk, and no step of the training's schedule.
+      sites: sites.map((row) => ({ ...row, steps: Math.min(row.steps, steps ?? row.steps) })),
       history: historyOf(metrics),
       epsilon: run === undefined ? [] : await this.#epsilon(run),
       delta: run?.plan.dp.request.delta,

@@ -27,10 +27,10 @@ function tell(
   return send("POST", "/v1/ledger", signer === undefined ? how : { ...how, signer });
 }
 
-Deno.test("a site states its own ledger, once more replaces it, and the audit log says so", async () => {
+Deno.test("a site states its own ledger, a newer one replaces it, and the audit log says so once for each", async () => {
   await withService(async (service) => {
     const first = await statement();
-    assert.equal((await tell(service, first)).status, 200);
+    for (let again = 0; again < 3; again++) assert.equal((await tell(service, first)).status, 200);
     const { head: { sequence }, ...rest } = first;
     const later = { ...rest, head: { sequence: sequence + 5, hash: HASH } };
     assert.equal((await tell(service, later)).status, 200);

@@ -4,6 +4,7 @@ import type { LedgerStatement } from "../../../src/federation/ledger_statement.t
 import type { SiteRow } from "../../../src/federation/dashboard/snapshot.ts";
 import { makePlan } from "../_plan.ts";
 import { offeredPlan, withService } from "../api/_service.ts";
+import { planWithEvaluation } from "../site_evaluation/_plan.ts";
 import { snapshot } from "./_snapshot.ts";
 
 const plan = makePlan();
@@ -20,6 +21,15 @@ Deno.test("the report speaks of the steps that have begun, of all of them before
     )![1];
   assert.deepEqual([run(3), run(10), run(11)], ["3", "10", "10"]);
   assert.match(pages.page(snapshot, plan, []), /10 run of 10 planned/);
+});
+
+Deno.test("the report names what the evaluation at the sites costs those who are held out", () => {
+  const evaluated = planWithEvaluation();
+  const page = new ReportPages().page(snapshot, evaluated, [row]);
+  const [{ population, epsilon }] = evaluated.evaluation.dp.guarantees;
+  assert.ok(page.includes(`${epsilon.toFixed(3)} for one`), "epsilon of the release");
+  assert.ok(page.includes(population), population);
+  assert.ok(!new ReportPages().page(snapshot, plan, [row]).includes(population));
 });
 
 Deno.test("a report is made once while nothing changes, and anew when a head or a statement does", () => {
