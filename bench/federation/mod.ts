@@ -138,9 +138,10 @@ async function upload(): Promise<string> {
 
 Masked vectors that were computed beforehand leave all at once. The service checks signature and digest of every
 request, writes each chunk durably before it answers, and adds the vector up; the bare Hono server reads the same bytes
-and drops them. Same run, one process for the senders each time. What the service does more is not only hashing: SQLite
-writes a chunk to its log and later to its pages, in the aggregator's one thread, and the commit of every vector waits
-for an fsync, which requests that came in meanwhile share.
+and drops them. Same run, one process for the senders each time. Chunks go to files beside the database (ADR 0013). What
+is left in the aggregator's one thread is two SHA-256 of every chunk (the request's digest and the vector's root), reading
+and adding it, and the signatures; the commit of a vector waits for two fsyncs on other threads, the file's and the log's,
+which commits that came in meanwhile share.
 
 ${table(["sites", "bytes", "service", "bare Hono", "service / bare"], rows)}
 `;

@@ -164,7 +164,8 @@ export class AggregatorClient {
     return await fetch(this.#base + path, {
       method,
       headers,
-      ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+      // The platform takes a copy; the type only excludes memory that several threads share.
+      ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
       // Whoever answers must not be able to send a hospital's worker to an address of its inner network.
       redirect: "manual",
       signal: AbortSignal.any([this.signal, patience]),

@@ -117,6 +117,7 @@ async function serveTerm(
   const runs = new RunStore(book.store, federation, fence);
   const ended = endedMeanwhile(before, await runs.record());
   if (ended !== undefined) return ended;
+  await book.store.tidy(fence);
   const audit = new AuditLog(book.store, fence);
   const artefacts = new ArtefactStore();
   // Replicas share a database; a file of this process has nobody to share with.

@@ -33,7 +33,7 @@ export { AuditLog } from "./audit_log.ts";
 export type { AuditEntry, AuditEvent } from "./audit_log.ts";
 export { EnrollmentBook, ROLES, STORE_FILE } from "./enrollment_book.ts";
 export { openStore } from "./store/mod.ts";
-export type { Bytes, Durability, Fence, Job, LogEntry, Store } from "./store/mod.ts";
+export type { Body, Bytes, Durability, Fence, Job, LogEntry, Store } from "./store/mod.ts";
 export type { LedgerHead, Member, Role } from "./enrollment_book.ts";
 export { decodeInvite, encodeInvite } from "./invite.ts";
 export type { Invite } from "./invite.ts";

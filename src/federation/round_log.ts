@@ -22,7 +22,7 @@ export interface StepOrder {
  * before, and a commit without its chunks lets the site send the very same ones again.
  */
 export class RoundLog {
-  #pending: Uint8Array<ArrayBuffer>[] = [];
+  #pending: Uint8Array[][] = [];
   #durability: Durability = "process";
   #writing: Promise<void> = Promise.resolve();
 
@@ -65,19 +65,18 @@ export class RoundLog {
   /** Fixes the step's order, durably. */
   async begin(begun: StepOrder): Promise<void> {
     const sites = new TextEncoder().encode(JSON.stringify(begun.sites));
-    this.#pending.push(entry(KIND.order, sites, begun.order));
+    this.#pending.push([entryHead(KIND.order, sites), begun.order]);
     this.#durability = "power";
     await this.flush();
   }
 
-  /** Takes an event; it is durable after the next flush. */
+  /** Takes an event; it is durable after the next flush, and its bytes must not change before. */
   record(event: ServerEvent): void {
     const chunk = event.kind === "message" && messageType(event.bytes) === "masked_chunk";
     if (!chunk) this.#durability = "power";
     const sender = event.kind === "close" ? new Uint8Array() : new TextEncoder().encode(event.clientId);
-    this.#pending.push(
-      entry(KIND[event.kind], sender, event.kind === "message" ? event.bytes : new Uint8Array()),
-    );
+    const head = entryHead(KIND[event.kind], sender);
+    this.#pending.push(event.kind === "message" ? [head, event.bytes] : [head]);
   }
 
   /** Resolves when everything recorded so far is durable. @throws FedKimError `StoreError`, for ever after a failure */
@@ -87,7 +86,6 @@ export class RoundLog {
       const [bodies, durability] = [this.#pending, this.#durability];
       [this.#pending, this.#durability] = [[], "process"];
       await this.store.append(this.stream, bodies, this.fence, durability);
-      for (const body of bodies) body.buffer.transfer(0); // ours alone, and as large as a chunk
     });
     return this.#writing;
   }
@@ -98,13 +96,12 @@ export class RoundLog {
   }
 }
 
-/** One byte of kind, the head's length, the head, the body. */
-function entry(kind: number, head: Uint8Array, body: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(5 + head.length + body.length);
+/** What stands before an entry's body: one byte of kind, the head's length, the head. */
+function entryHead(kind: number, head: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(5 + head.length);
   bytes[0] = kind;
   new DataView(bytes.buffer).setUint32(1, head.length);
   bytes.set(head, 5);
-  bytes.set(body, 5 + head.length);
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 import {
   type Enrolled,
   type MaskEngine,
+  messageType,
   type RoundConfig,
   SecAggServer,
   type ServerEvent,
@@ -9,6 +10,7 @@ import { FedKimError } from "../formats/errors.ts";
 import { stepSequence } from "./letter_order.ts";
 import type { Mailbox, PostedLetter } from "./mailbox.ts";
 import type { RoundLog } from "./round_log.ts";
+import { uploadStage } from "./upload_stage.ts";
 
 /** How an aggregation step ended. */
 export type RoundOutcome =
@@ -134,6 +136,7 @@ export class RoundSession {
       enrolled,
       maxStagedVectors: options.uploadPlaces ?? placesFor(config.dimension),
       ...(engine === undefined ? {} : { engine }),
+      stage: uploadStage((buffers) => void releaseAfter(log, buffers)),
       record: (event: ServerEvent) => log.record(event),
     };
     const known = await log.order();
@@ -173,20 +176,24 @@ export class RoundSession {
 
   /**
    * Takes a protocol message of an authenticated site; it is durable when the promise resolves.
+   * @returns true where the session has kept the bytes: their buffer is its own from now on, and empty when it is done
    * @throws SecAggError when it is refused; FedKimError `NetworkError` when it can be taken later, `StoreError`
    */
-  async receive(site: string, bytes: Uint8Array): Promise<void> {
+  async receive(site: string, bytes: Uint8Array): Promise<boolean> {
     if (this.#failure !== undefined) throw this.#failure;
+    const chunk = messageType(bytes) === "masked_chunk";
     let receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "busy" && this.#releaseStalledUpload()) receipt = this.#server.receive(site, bytes);
     if (receipt.kind === "refused") throw receipt.error;
     if (receipt.kind === "busy") throw busy();
     this.#entering.delete(site); // it has its place now, or needs none
+    const kept = receipt.kind === "accepted" && chunk;
     if (receipt.kind === "accepted") this.#hear(site);
     // A repeated message may be one whose first copy is still on its way to the disk.
     await this.#flush();
     this.#nextPlace();
     this.#wake();
+    return kept;
   }
 
   /**
@@ -362,6 +369,16 @@ export class RoundSession {
       else this.#wake();
     });
   }
+}
+
+/** Gives buffers back once the log has written what lies in them: the collector would come late. */
+async function releaseAfter(log: RoundLog, buffers: readonly ArrayBuffer[]): Promise<void> {
+  try {
+    await log.flush();
+  } catch {
+    return; // it may still be writing, and the session is over
+  }
+  for (const buffer of buffers) if (!buffer.detached) buffer.transfer(0);
 }
 
 function busy(): FedKimError {

@@ -181,7 +181,10 @@ export class SiteDesk implements AggregatorDesk {
         });
       }
       await this.options.book.recordHead(site, answer.head);
-      await this.options.audit.record(site, "plan_accepted", { planHash: answer.planHash });
+      // A repeated answer, after one that was lost, is no news.
+      if (!this.#accepted.has(site)) {
+        await this.options.audit.record(site, "plan_accepted", { planHash: answer.planHash });
+      }
       await this.options.run.accept(answer.planHash, site, since);
       this.#accepted.add(site);
       this.present.add(site);
@@ -215,7 +218,7 @@ export class SiteDesk implements AggregatorDesk {
   }
 
   /** See {@link AggregatorDesk}. */
-  async roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void> {
+  async roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<boolean> {
     this.#requireMember(site);
     if (this.#resuming) {
       throw new FedKimError("NetworkError", "The aggregator is taking the step up again.", {
@@ -235,13 +238,15 @@ export class SiteDesk implements AggregatorDesk {
     if (visit !== undefined && visit.step !== round) {
       this.#visits.set(site, { ...visit, steps: visit.steps + 1, step: round });
     }
+    let kept: boolean;
     try {
-      await session.receive(site, bytes);
+      kept = await session.receive(site, bytes);
     } catch (error) {
       if (error instanceof SecAggError) await this.#noteRefusal(site, round, error);
       throw error;
     }
     this.#changed();
+    return kept;
   }
 
   /** See {@link AggregatorDesk}. */

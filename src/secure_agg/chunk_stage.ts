@@ -5,7 +5,7 @@ import { release } from "./_release.ts";
  * at once, so the stage holds at most the uploads in flight. Calls come one at a time.
  */
 export interface ChunkStage {
-  /** Keeps a chunk. The bytes are a view: copy them. */
+  /** Keeps a chunk. The bytes are a view of the message: copy them, unless whoever sends messages gives them up. */
   put(index: number, chunk: number, payload: Uint8Array): void;
   /** Gives a kept chunk back. */
   get(index: number, chunk: number): Uint8Array | undefined;

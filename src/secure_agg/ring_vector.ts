@@ -89,9 +89,13 @@ export function fromWire(form: WireForm, bytes: Uint8Array, count: number): Uint
 export function addWire(form: WireForm, bytes: Uint8Array, accumulator: Uint32Array): void {
   const count = accumulator.length;
   if (form === "word32") {
-    // An odd byte offset cannot be viewed as words: copy then.
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-    const words = new Uint32Array(aligned.buffer, aligned.byteOffset, count);
+    if (bytes.byteOffset % 4 !== 0) {
+      // Payloads follow a header of odd length, and such bytes cannot be viewed as words.
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      for (let i = 0; i < count; i++) accumulator[i] += view.getUint32(4 * i, true);
+      return;
+    }
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, count);
     for (let i = 0; i < count; i++) accumulator[i] += words[i];
     return;
   }

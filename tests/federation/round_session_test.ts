@@ -146,7 +146,8 @@ async function atMaskedInput(round: Awaited<ReturnType<typeof openRound>>) {
   const clients = identities.map((identity, i) => round.clientOf(identity, i));
   const seen = identities.map(() => stepSequence(1, "advertise_keys"));
   const deliver = async (i: number, messages: Iterable<Uint8Array>): Promise<void> => {
-    for (const message of messages) await session.receive(identities[i].id, message);
+    // What a session keeps is its own; a site sends the very same bytes again from its own copy.
+    for (const message of messages) await session.receive(identities[i].id, message.slice());
   };
   /** What every site answers to its next letter. */
   const answers = async (sites: readonly number[]): Promise<Uint8Array[][]> => {

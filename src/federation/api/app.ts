@@ -65,8 +65,8 @@ export interface AggregatorDesk {
   planAnswer(site: string, answer: PlanAnswer): Promise<void>;
   /** Waits until a large message of a site can be taken; gives how to say that it has come. */
   admit(site: string, round: number): Promise<() => void>;
-  /** Takes a secure-aggregation message. */
-  roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<void>;
+  /** Takes a secure-aggregation message; true where it keeps the bytes, whose buffer is its own from then on. */
+  roundMessage(site: string, round: number, bytes: Uint8Array, head?: LedgerHead): Promise<boolean>;
   /** Notes that bytes of a member's request are coming in. */
   arriving(member: string): void;
   /** The next letter for a site, waiting for one. */
@@ -102,7 +102,7 @@ export interface AggregatorAppOptions {
 /** What the middleware finds out about a request. */
 interface Environment {
   Bindings: ConnectionInfo;
-  Variables: { member: string };
+  Variables: { member: string; kept: boolean };
 }
 
 /**
@@ -203,9 +203,10 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     requireBinary(c.req.header("content-type"));
     const body = new Uint8Array(await c.req.arrayBuffer());
     const { head, after } = c.req.valid("query");
-    await desk.roundMessage(c.get("member"), c.req.valid("param").round, body, headOf(head));
+    const large = body.length >= LARGE_BYTES;
+    c.set("kept", await desk.roundMessage(c.get("member"), c.req.valid("param").round, body, headOf(head)));
     // A large body has its place among those that are held: it must not keep it while it waits.
-    if (after === undefined || body.length >= LARGE_BYTES) return c.json({ noted: true as const }, 200);
+    if (after === undefined || large) return c.json({ noted: true as const }, 200);
     body.buffer.transfer(0);
     const letter = await desk.nextLetter(c.get("member"), after, LONG_POLL_MS);
     return letter === undefined ? c.body(null, 204) : c.body(letter.body, 200, letterHeaders(letter));
@@ -275,8 +276,8 @@ function signature(
           await verifier.accept(request, body);
           desk.seen(request.name, (c.req.header("user-agent") ?? "unknown").slice(0, 64));
           await next();
-          // Nobody keeps a body, and the collector would come late: what is let in next is let in for this one.
-          if (!body.buffer.detached) body.buffer.transfer(0);
+          // Nobody else keeps a body, and the collector would come late: what is let in next is let in for this one.
+          if (!c.get("kept") && !body.buffer.detached) body.buffer.transfer(0);
         });
       } finally {
         entered();

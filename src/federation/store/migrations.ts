@@ -18,6 +18,12 @@ const MIGRATIONS: readonly ((dialect: SqlDialect) => readonly string[])[] = [
       queue TEXT NOT NULL, key TEXT NOT NULL, payload ${bytes} NOT NULL, result ${bytes},
       claim ${integer} NOT NULL, claimed_until ${integer} NOT NULL, PRIMARY KEY (queue, key))`,
   ],
+  ({ integer }) => [
+    // Where the body lies outside of the database: the file's name; the body is then a reference into it.
+    "ALTER TABLE fedkim_entries ADD COLUMN file TEXT",
+    // Up to here nothing of the stream can be lost with the power.
+    `ALTER TABLE fedkim_streams ADD COLUMN synced ${integer} NOT NULL DEFAULT 0`,
+  ],
 ];
 
 /**

@@ -10,4 +10,4 @@
  * @module
  */
 export { openStore } from "./open_store.ts";
-export type { Bytes, Durability, Fence, Job, LogEntry, Store } from "./store.ts";
+export type { Body, Bytes, Durability, Fence, Job, LogEntry, Store } from "./store.ts";

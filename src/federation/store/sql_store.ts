@@ -1,24 +1,40 @@
 import { FedKimError } from "../../formats/errors.ts";
 import { migrate } from "./migrations.ts";
-import type { SqlDatabase, SqlQuery } from "./sql_database.ts";
-import type { Bytes, Durability, Fence, Job, LogEntry, Store } from "./store.ts";
+import { decodeReference, encodeReference, joined, type Spool, type SpooledBody } from "./spool.ts";
+import type { SqlDatabase, SqlQuery, SqlRow } from "./sql_database.ts";
+import type { Body, Bytes, Durability, Fence, Job, LogEntry, Store } from "./store.ts";
 
-/** The store in SQL that both databases speak; what they write differently is in their dialect. */
+/** What the row of an entry holds. */
+interface RowContent {
+  /** The file of the spool that the body lies in; null where it is here. */
+  readonly file: string | null;
+  /** The body, or the reference to it. */
+  readonly body: Uint8Array;
+  /** True where nobody else has these bytes. */
+  readonly copied: boolean;
+}
+
+/**
+ * The store in SQL that both databases speak; what they write differently is in their dialect. Large bodies of entries lie
+ * in a spool where there is one: their rows are references into it.
+ */
 export class SqlStore implements Store {
   readonly #database: SqlDatabase;
+  readonly #spool: Spool | undefined;
   readonly #waiting = new Set<(stream: string) => void>();
   readonly #unsubscribe: () => void;
   #closed = false;
 
-  private constructor(database: SqlDatabase) {
+  private constructor(database: SqlDatabase, spool: Spool | undefined) {
     this.#database = database;
+    this.#spool = spool;
     this.#unsubscribe = database.subscribe((stream) => this.#tell(stream));
   }
 
   /** Brings the schema up to date and opens the store. @throws FedKimError `StoreError` */
-  static async open(database: SqlDatabase): Promise<SqlStore> {
+  static async open(database: SqlDatabase, spool: Spool | undefined): Promise<SqlStore> {
     await migrate(database);
-    return new SqlStore(database);
+    return new SqlStore(database, spool);
   }
 
   /** See {@link Store}. */
@@ -71,7 +87,7 @@ export class SqlStore implements Store {
   /** See {@link Store}. */
   async append(
     stream: string,
-    bodies: readonly Uint8Array[],
+    bodies: readonly Body[],
     fence?: Fence,
     durability?: Durability,
   ): Promise<number> {
@@ -82,7 +98,7 @@ export class SqlStore implements Store {
   async appendAfter(
     stream: string,
     newest: number,
-    bodies: readonly Uint8Array[],
+    bodies: readonly Body[],
     fence?: Fence,
   ): Promise<number | undefined> {
     return await this.#append(stream, newest, bodies, fence);
@@ -91,11 +107,14 @@ export class SqlStore implements Store {
   async #append(
     stream: string,
     newest: number | undefined,
-    bodies: readonly Uint8Array[],
+    bodies: readonly Body[],
     fence: Fence | undefined,
-    durability?: Durability,
+    durability: Durability = "power",
   ): Promise<number | undefined> {
-    const last = await this.#fenced(fence, async (query) => {
+    const { contents, spooled } = await this.#spoolLarge(stream, bodies);
+    // Outside of the transaction nobody waits for it, and inside it finds little left to do.
+    if (durability === "power") await this.#spool?.sync(stream);
+    const appending = this.#fenced(fence, async (query) => {
       // Making or touching the row locks the stream until the commit.
       const [{ sequence }] = await query(
         `INSERT INTO fedkim_streams (stream, sequence) VALUES ($1, 0)
@@ -103,35 +122,82 @@ export class SqlStore implements Store {
         [stream],
       );
       if (newest !== undefined && Number(sequence) !== newest) return undefined;
-      await query("UPDATE fedkim_streams SET sequence = sequence + $2 WHERE stream = $1", [
-        stream,
-        bodies.length,
-      ]);
       let at = Number(sequence);
-      for (const body of bodies) {
-        await query("INSERT INTO fedkim_entries (stream, sequence, body) VALUES ($1, $2, $3)", [
+      const last = at + contents.length;
+      if (durability === "power") {
+        await this.#spool?.sync(stream);
+        await query("UPDATE fedkim_streams SET sequence = $2, synced = $2 WHERE stream = $1", [stream, last]);
+      } else await query("UPDATE fedkim_streams SET sequence = $2 WHERE stream = $1", [stream, last]);
+      for (const { file, body } of contents) {
+        await query("INSERT INTO fedkim_entries (stream, sequence, body, file) VALUES ($1, $2, $3, $4)", [
           stream,
           ++at,
           body,
+          file,
         ]);
       }
       const { notify } = this.#database.dialect;
       if (notify !== undefined) await query(notify, [stream]);
       return at;
     }, durability);
+    const last = await appending.finally(() => {
+      this.#spool?.committed(stream, spooled);
+      for (const { body, copied } of contents) if (copied) release(body);
+    });
     this.#tell(stream);
     return last;
   }
 
+  /** What the rows of entries hold; large bodies are in the spool when it resolves, and {@link Spool.committed} must follow. */
+  async #spoolLarge(
+    stream: string,
+    bodies: readonly Body[],
+  ): Promise<{ readonly contents: readonly RowContent[]; readonly spooled: number }> {
+    const spool = this.#spool;
+    const large = spool === undefined ? [] : bodies.filter((body) => spool.takes(body));
+    const written = await Promise.allSettled(large.map((body) => spool!.write(stream, body)));
+    const places = new Map<Body, SpooledBody>();
+    for (const [i, result] of written.entries()) {
+      if (result.status === "fulfilled") places.set(large[i], result.value);
+      else {
+        spool!.committed(stream, large.length);
+        throw result.reason;
+      }
+    }
+    const contents = bodies.map((body) => {
+      const place = places.get(body);
+      return place === undefined
+        ? { file: null, body: joined(body), copied: !(body instanceof Uint8Array) }
+        : { file: place.file, body: encodeReference(place), copied: true };
+    });
+    return { contents, spooled: large.length };
+  }
+
   /** See {@link Store}. */
-  async read(stream: string, after: number, limit: number): Promise<LogEntry[]> {
-    const rows = await this.#database.transaction((query) =>
-      query(
-        `SELECT sequence, body FROM fedkim_entries WHERE stream = $1 AND sequence > $2
-         ORDER BY sequence LIMIT $3`,
-        [stream, after, limit],
-      ), "process");
-    return rows.map(({ sequence, body }) => ({ sequence: Number(sequence), body: bytes(body) }));
+  read(stream: string, after: number, limit: number): Promise<LogEntry[]> {
+    return this.#database.transaction(async (query) => {
+      for (;;) {
+        const rows = await query(
+          `SELECT sequence, body, file FROM fedkim_entries WHERE stream = $1 AND sequence > $2
+           ORDER BY sequence LIMIT $3`,
+          [stream, after, limit],
+        );
+        const bodies = await this.#bodiesOf(rows);
+        const lost = rows.filter((_, i) => bodies[i] === undefined).map(({ sequence }) => Number(sequence));
+        if (lost.length > 0) await forgetLost(query, stream, lost);
+        else return rows.map(({ sequence }, i) => ({ sequence: Number(sequence), body: bodies[i]! }));
+      }
+    }, "process");
+  }
+
+  /** Bodies of rows, each undefined where it is not what was written. */
+  async #bodiesOf(rows: readonly SqlRow[]): Promise<(Bytes | undefined)[]> {
+    const referring = rows.filter(({ file }) => file !== null);
+    if (referring.length === 0) return rows.map(({ body }) => bytes(body));
+    const references = referring.map(({ file, body }) => decodeReference(String(file), bytes(body)));
+    const read = await this.#spool?.read(references) ?? [];
+    const found = new Map(referring.map((row, i) => [row, read[i]]));
+    return rows.map((row) => row.file === null ? bytes(row.body) : found.get(row));
   }
 
   /** See {@link Store}. */
@@ -153,9 +219,26 @@ export class SqlStore implements Store {
 
   /** See {@link Store}. */
   async forget(stream: string, fence?: Fence): Promise<void> {
-    await this.#fenced(fence, async (query) => {
+    const files = await this.#fenced(fence, async (query) => {
+      const rows = await query(
+        "SELECT DISTINCT file FROM fedkim_entries WHERE stream = $1 AND file IS NOT NULL",
+        [stream],
+      );
       await query("DELETE FROM fedkim_entries WHERE stream = $1", [stream]);
       await query("DELETE FROM fedkim_streams WHERE stream = $1", [stream]);
+      return rows.map(({ file }) => String(file));
+    });
+    await this.#spool?.forget(stream, files);
+  }
+
+  /** See {@link Store}. */
+  async tidy(fence?: Fence): Promise<void> {
+    const spool = this.#spool;
+    if (spool === undefined) return;
+    // In the transaction: rows of another process come before it or not at all.
+    await this.#fenced(fence, async (query) => {
+      const rows = await query("SELECT DISTINCT file FROM fedkim_entries WHERE file IS NOT NULL");
+      await spool.sweep(new Set(rows.map(({ file }) => String(file))));
     });
   }
 
@@ -294,6 +377,7 @@ export class SqlStore implements Store {
     this.#unsubscribe();
     this.#tell("");
     await this.#database.close();
+    await this.#spool?.close();
   }
 
   /** Runs a write whose fence is checked, and kept, in the same transaction. */
@@ -357,6 +441,24 @@ export class SqlStore implements Store {
   }
 }
 
+/**
+ * Forgets entries whose bodies the loss of power has taken: nobody has been told that they survive it.
+ * @throws FedKimError `StoreError`, reason `damaged`, where somebody has
+ */
+async function forgetLost(query: SqlQuery, stream: string, lost: readonly number[]): Promise<void> {
+  const [row] = await query("SELECT synced FROM fedkim_streams WHERE stream = $1", [stream]);
+  for (const sequence of lost) {
+    if (sequence <= Number(row?.synced ?? 0)) {
+      throw new FedKimError("StoreError", "An upload that was on disk is gone or changed.", {
+        reason: "damaged",
+        found: `entry ${sequence} of ${stream}`,
+        remedy: "restore the aggregator's store with the folder beside it from a backup",
+      });
+    }
+    await query("DELETE FROM fedkim_entries WHERE stream = $1 AND sequence = $2", [stream, sequence]);
+  }
+}
+
 async function document(query: SqlQuery, space: string, key: string): Promise<Bytes | undefined> {
   const [row] = await query("SELECT value FROM fedkim_documents WHERE space = $1 AND key = $2", [space, key]);
   return row === undefined ? undefined : bytes(row.value);
@@ -368,6 +470,11 @@ async function write(query: SqlQuery, space: string, key: string, value: Uint8Ar
      ON CONFLICT (space, key) DO UPDATE SET value = $3`,
     [space, key, value],
   );
+}
+
+/** Gives memory back now: a body may be as large as a chunk, and the collector would come late. */
+function release({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function bytes(value: unknown): Bytes {

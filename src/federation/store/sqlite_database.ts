@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { FedKimError } from "../../formats/errors.ts";
 import type { Durability } from "./store.ts";
@@ -36,7 +35,8 @@ const DIALECT: SqlDialect = {
 
 /**
  * SQLite in this process: write-ahead log, transactions one after the other in shared commits. A commit with a transaction
- * for `power` among it is followed by an fsync, which takes all earlier ones along.
+ * for `power` among it is followed by an fsync of the log, which takes all earlier ones along: the one that SQLite's
+ * `synchronous = FULL` would do, but on one of the system's file threads, while this one reads and checks what comes in.
  */
 export class SqliteDatabase implements SqlDatabase {
   readonly dialect: SqlDialect = DIALECT;
@@ -44,10 +44,10 @@ export class SqliteDatabase implements SqlDatabase {
   readonly #statements = new Map<string, StatementSync>();
   #waiting: Waiting[] = [];
   #committing: Promise<void> | undefined;
-  #synchronous: Durability = "power";
-  #synced = false;
+  /** The write-ahead log, as far as it has to be synced here; SQLite keeps no lock on it that closing would end. */
+  #log: Deno.FsFile | undefined;
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, private readonly logPath: string | undefined) {
     this.#db = db;
   }
 
@@ -62,9 +62,12 @@ export class SqliteDatabase implements SqlDatabase {
       const db = new DatabaseSync(path);
       // Upload chunks are megabytes: large pages write them three times as fast as the default ones.
       db.exec(`PRAGMA busy_timeout = 5000; PRAGMA page_size = 32768; PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA temp_store = MEMORY;
+        PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA temp_store = MEMORY;
         PRAGMA busy_timeout = ${BLOCKED_MS};`);
-      return new SqliteDatabase(db);
+      const logged = db.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
+      // A file system that can keep no such log: SQLite itself syncs every commit then.
+      if (!logged) db.exec("PRAGMA synchronous = FULL");
+      return new SqliteDatabase(db, logged ? `${path}-wal` : undefined);
     } catch (cause) {
       throw new FedKimError("StoreError", `The database ${path} cannot be opened.`, {
         reason: "unreachable",
@@ -99,23 +102,19 @@ export class SqliteDatabase implements SqlDatabase {
     // Whoever asks in the same turn joins the first group.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      // Requests that came in while the last group was on its way to the disk join the next one.
-      if (this.#synced) await new Promise<void>((resolve) => setImmediate(resolve));
-      this.#synced = false;
       const group = this.#waiting.splice(0, GROUP);
       const done: (() => void)[] = [];
       try {
-        this.#survive(group.some(({ durability }) => durability === "power") ? "power" : "process");
         await this.#begin();
         for (const waiting of group) await this.#runOne(waiting, done);
         this.#db.exec("COMMIT");
-        this.#synced = this.#synchronous === "power";
+        if (group.some(({ durability }) => durability === "power")) await this.#sync();
         for (const resolve of done) resolve();
       } catch (error) {
         // A full disk has rolled back already.
         if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec("ROLLBACK");
         if (isFull(error)) this.#shorten();
-        const cause = isSqlite(error) ? unusable(error) : error;
+        const cause = isSqlite(error) || isSystem(error) ? unusable(error) : error;
         for (const { reject } of group) reject(cause); // without effect where one has failed before
       }
     }
@@ -131,11 +130,11 @@ export class SqliteDatabase implements SqlDatabase {
     }
   }
 
-  /** Sets what the next commit survives. */
-  #survive(durability: Durability): void {
-    if (this.#synchronous === durability) return;
-    this.#db.exec(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
-    this.#synchronous = durability;
+  /** Resolves when all commits survive the loss of power: they are in the log, or have been copied on to the file. */
+  async #sync(): Promise<void> {
+    if (this.logPath === undefined) return;
+    this.#log ??= await Deno.open(this.logPath, { read: true, write: true });
+    await this.#log.syncData();
   }
 
   /** Runs one of a group; one that fails leaves nothing. @throws what ends the whole group */
@@ -161,6 +160,7 @@ export class SqliteDatabase implements SqlDatabase {
   async close(): Promise<void> {
     await this.#committing;
     this.#statements.clear();
+    this.#log?.close();
     this.#db.close();
   }
 
@@ -189,6 +189,11 @@ export class SqliteDatabase implements SqlDatabase {
 
 function isSqlite(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+}
+
+/** What the system says of a file. */
+function isSystem(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^E[A-Z]+$/.test(String(error.code));
 }
 
 function isLocked(error: unknown): boolean {

@@ -1,6 +1,9 @@
 /** Bytes as a store keeps them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Content of an entry as it is written: bytes, or pieces that follow each other, so that nobody has to join them. */
+export type Body = Uint8Array | readonly Uint8Array[];
+
 /**
  * Proof that its holder may write: the token of a lease grows with every new holder, and a write with an older token is
  * refused by the store itself (Kleppmann 2017, Designing Data-Intensive Applications, section 8.3, fencing tokens).
@@ -74,10 +77,15 @@ export interface Store {
   /** Keys of a space, sorted by UTF-16 code unit. */
   keys(space: string): Promise<string[]>;
 
-  /** Appends entries to a stream, all or none, by default for `power`. @returns the sequence number of the last one */
+  /**
+   * Appends entries to a stream, all or none, by default for `power`. Large ones that were appended for `process` may be
+   * lost with the power one by one, but none of them once a later append to the stream was for `power`.
+   * @param bodies must not change before the promise resolves
+   * @returns the sequence number of the last one
+   */
   append(
     stream: string,
-    bodies: readonly Uint8Array[],
+    bodies: readonly Body[],
     fence?: Fence,
     durability?: Durability,
   ): Promise<number>;
@@ -89,11 +97,14 @@ export interface Store {
   appendAfter(
     stream: string,
     newest: number,
-    bodies: readonly Uint8Array[],
+    bodies: readonly Body[],
     fence?: Fence,
   ): Promise<number | undefined>;
 
-  /** Up to `limit` entries after a sequence number, in order. */
+  /**
+   * Up to `limit` entries after a sequence number, in order.
+   * @throws FedKimError `StoreError`, reason `damaged`, where one is not what was written
+   */
   read(stream: string, after: number, limit: number): Promise<LogEntry[]>;
 
   /** Sequence number of the newest entry ever appended to a stream; 0 for none. */
@@ -137,6 +148,11 @@ export interface Store {
 
   /** Removes a queue with all jobs and results. */
   drop(queue: string): Promise<void>;
+
+  /**
+   * Removes what a process that was killed has left behind and no entry refers to. For the leader, before it writes.
+   */
+  tidy(fence?: Fence): Promise<void>;
 
   /** Ends waiting and closes connections. */
   close(): Promise<void>;

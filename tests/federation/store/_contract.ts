@@ -68,6 +68,38 @@ export async function storeContract(t: Deno.TestContext, open: () => Promise<Sto
       assert.deepEqual(entries.sort((a, b) => a - b), settled.map((_, i) => i));
     });
 
+    await t.step(
+      "entries of any size, whole or in pieces, come back as they were written, in order",
+      async () => {
+        const large = (length: number, seed: number) => Uint8Array.from({ length }, (_, i) => i * 31 + seed);
+        const sizes = [0, 3, 16_383, 16_384, 300_001];
+        const bodies = sizes.map((length, i) => i % 2 ? [large(5, i), large(length, i)] : large(length, i));
+        const copies = bodies.map((body) =>
+          body instanceof Uint8Array ? body : Uint8Array.of(...body[0], ...body[1])
+        );
+        await store.append("sizes", bodies.slice(0, 4), undefined, "process");
+        await store.append("sizes", bodies.slice(4));
+        await Promise.all(
+          [5, 6, 7].map((i) =>
+            (i % 2 ? store : other).append("sizes", [large(100_000, i)], undefined, "process")
+          ),
+        );
+        await store.tidy();
+        const entries = await other.read("sizes", 0, 100);
+        assert.deepEqual(entries.slice(0, 5).map(({ body }) => body), copies);
+        assert.deepEqual(entries.slice(5).map(({ body }) => body[0]).sort(), [5, 6, 7]);
+        assert.deepEqual((await store.read("sizes", 3, 1)).map(({ body }) => body.length), [16_389]);
+        await store.trim("sizes", 4);
+        assert.deepEqual((await other.read("sizes", 0, 1))[0].body, copies[4]);
+        await store.forget("sizes");
+        assert.deepEqual(await other.read("sizes", 0, 100), []);
+        await store.append("sizes", [large(100_000, 8)]);
+        assert.deepEqual((await other.read("sizes", 0, 9)).map(({ sequence, body }) => [sequence, body[0]]), [
+          [1, 8],
+        ]);
+      },
+    );
+
     await t.step("a stream that is forgotten leaves nothing, and only its leader may forget it", async () => {
       const fence = (await store.acquire("forget", "me", 60_000))!;
       await store.append("f", [bytes("a"), bytes("b")], fence);
@@ -143,6 +175,7 @@ export async function storeContract(t: Deno.TestContext, open: () => Promise<Sto
       await assert.rejects(store.update("f", "k", () => bytes("a"), first), isFenced);
       await assert.rejects(store.delete("f", "k", first), isFenced);
       await assert.rejects(store.trim("fl", 9, first), isFenced);
+      await assert.rejects(store.append("fl", [new Uint8Array(100_000)], first), isFenced);
       assert.equal(text(await store.get("f", "k")), "b");
       assert.equal(await store.newest("fl"), 0);
       await store.release(first);
