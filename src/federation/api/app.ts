@@ -204,10 +204,11 @@ export function aggregatorApp(options: AggregatorAppOptions): OpenAPIHono<Enviro
     const body = new Uint8Array(await c.req.arrayBuffer());
     const { head, after } = c.req.valid("query");
     const large = body.length >= LARGE_BYTES;
-    c.set("kept", await desk.roundMessage(c.get("member"), c.req.valid("param").round, body, headOf(head)));
+    const kept = await desk.roundMessage(c.get("member"), c.req.valid("param").round, body, headOf(head));
+    c.set("kept", kept);
     // A large body has its place among those that are held: it must not keep it while it waits.
     if (after === undefined || large) return c.json({ noted: true as const }, 200);
-    body.buffer.transfer(0);
+    if (!kept) body.buffer.transfer(0);
     const letter = await desk.nextLetter(c.get("member"), after, LONG_POLL_MS);
     return letter === undefined ? c.body(null, 204) : c.body(letter.body, 200, letterHeaders(letter));
   });
