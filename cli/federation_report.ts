@@ -31,7 +31,7 @@ export async function federationReport(run: string): Promise<PrivacyReport> {
     ),
     generatedAt: new Date().toISOString(),
   });
-  return plan.evaluation === undefined ? report : withEvaluation(report, plan.evaluation);
+  return withEvaluation(report, plan.evaluation);
 }
 
 /** The budget report of one ledger file, and what the list of withdrawals beside it says. */

@@ -9,7 +9,8 @@ import {
 import { federatedParameters, type ImageValue, perUnitGradients, units } from "../../src/local/mod.ts";
 import { tensorOf } from "../../src/local/weights.ts";
 import { viewFeatures } from "../../src/local/front_end.ts";
-import { correlation, mean } from "./_statistics.ts";
+import { correlation } from "../correlation.ts";
+import { mean } from "./_statistics.ts";
 import { CLIP, planFor, RATE, type World } from "./_world.ts";
 
 const STEPS = 50;

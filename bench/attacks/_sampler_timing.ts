@@ -1,5 +1,5 @@
 import { DiscreteGaussianSampler, WordSource } from "../../src/dp/mod.ts";
-import { correlation } from "./_statistics.ts";
+import { correlation } from "../correlation.ts";
 
 /** How much the time of the noise sampler says of what it has drawn. */
 export interface SamplerTiming {

@@ -22,11 +22,12 @@ function fedkim(name: string, config: Partial<InjectionConfig>): Method {
   return { name, config: { ...FEDKIM.config, ...config } };
 }
 
+/** What earlier recipes had in common; none of them follows the present one. */
+const TAUGHT: Partial<InjectionConfig> = { method: "fedkim", distillation: 1, mixing: { kind: "uniform" } };
+
 /** An earlier recipe, in full. */
 const EARLIER: Partial<InjectionConfig> = {
-  method: "fedkim",
-  distillation: 1,
-  mixing: { kind: "uniform" },
+  ...TAUGHT,
   epochs: 4,
   batchSize: 32,
   learningRate: 3e-3,
@@ -34,9 +35,7 @@ const EARLIER: Partial<InjectionConfig> = {
 
 /** The recipe before tokens were mixed one by one, in full. */
 const BY_RECORDS: Partial<InjectionConfig> = {
-  method: "fedkim",
-  distillation: 1,
-  mixing: { kind: "uniform" },
+  ...TAUGHT,
   teacherSpread: 1.5,
   teacherMixing: 0.25,
   epochs: 4,

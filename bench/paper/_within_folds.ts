@@ -1,3 +1,4 @@
+import { correlation } from "../correlation.ts";
 import { auroc } from "../../src/local/mod.ts";
 import type { JobResult } from "./_outcome.ts";
 import { LOCAL_HEADS } from "./_settings.ts";
@@ -50,15 +51,4 @@ export function agreement(
     });
   });
   return found.length === 0 ? undefined : found.reduce((sum, value) => sum + value, 0) / found.length;
-}
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const centred = (values: readonly number[]): number[] => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return values.map((value) => value - mean);
-  };
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, at) => sum + value * y[at], 0);
-  const [x, y] = [centred(a), centred(b)];
-  return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
 }

@@ -4,9 +4,11 @@ import type { EvaluationPlan } from "./site_evaluation/mod.ts";
 /**
  * Adds the evaluation at the sites to a report: a release of its own, of other patients than those that were trained on.
  * @param report of the plan's training
- * @param evaluation of the same plan
+ * @param evaluation of the same plan; a plan without one leaves the report as it is
  */
-export function withEvaluation(report: PrivacyReport, { dp, tasks }: EvaluationPlan): PrivacyReport {
+export function withEvaluation(report: PrivacyReport, evaluation: EvaluationPlan | undefined): PrivacyReport {
+  if (evaluation === undefined) return report;
+  const { dp, tasks } = evaluation;
   const promises = dp.guarantees.map(({ population, unit, epsilon, delta }) =>
     `${epsilon.toFixed(3)} for one ${unit} in ${population} (delta ${delta})`
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { stepSequence } from "../../src/federation/letter_order.ts";
 import { Mailbox } from "../../src/federation/mailbox.ts";
 import { RoundLog } from "../../src/federation/round_log.ts";
-import { RoundSession, type RoundSessionOptions } from "../../src/federation/round_session.ts";
+import { RoundSession } from "../../src/federation/round_session.ts";
 import { openStore, type Store } from "../../src/federation/store/mod.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
 import {
@@ -13,10 +13,10 @@ import {
   SecAggClient,
   SecAggError,
 } from "../../src/secure_agg/mod.ts";
+import { DEADLINE, threeSites } from "./_three_sites.ts";
 
 const SITES = 12;
 const DIMENSION = 100;
-const DEADLINE = 60_000;
 
 /** A round of twelve sites with four chunks each; at most eight may upload at a time. */
 async function openRound(options: { present?: number; now?: () => number; placeMs?: number } = {}) {
@@ -300,47 +300,12 @@ const turns = async () => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 };
 
-/** Three sites of one chunk each, over a store that the test holds back. */
-function openSmallRound(store: Store) {
-  const identities = ["a", "b", "c"].map((name) => generateIdentity(name));
-  const enrolled = new Map(identities.map((identity) => [identity.id, identity.publicKey]));
-  const config = makeRoundConfig({
-    taskId: "test",
-    roundId: 1,
-    nMax: 3,
-    enrolledHash: enrolledHash(enrolled),
-    modelHash: new Uint8Array(32),
-    planHash: new Uint8Array(32),
-    dimension: 16,
-    chunkCoordinates: 16,
-    coordinateBound: 1000,
-  });
-  const mailboxes = () => new Map(identities.map(({ id }) => [id, new Mailbox()]));
-  const open = (boxes: ReadonlyMap<string, Mailbox>, where = store) =>
-    RoundSession.open(
-      {
-        config,
-        enrolled,
-        order: new Uint8Array([7]),
-        mailboxes: boxes,
-        present: new Set(boxes.keys()),
-        phaseDeadlineMs: DEADLINE,
-        uploadPlaces: 8,
-        log: new RoundLog(where, "round", undefined),
-      } satisfies RoundSessionOptions,
-    );
-  const clients = identities.map((identity, i) =>
-    new SecAggClient({ config, identity, enrolled, input: () => new Uint32Array(16).fill(i + 1) })
-  );
-  return { identities, clients, mailboxes, open };
-}
-
 Deno.test("nothing leaves before what it depends on is durable: neither the order, nor an answer, nor the next letter", async () => {
   const memory = await openStore(":memory:");
   const slow = slowStore(memory);
-  const round = openSmallRound(slow.store);
+  const round = threeSites(16);
   const boxes = round.mailboxes();
-  const opening = round.open(boxes);
+  const opening = round.open(boxes, slow.store);
   await turns();
   assert.equal(await boxes.get("a")!.take(0, 0), undefined, "no order before it is on disk");
   slow.release();
@@ -371,8 +336,8 @@ Deno.test("nothing leaves before what it depends on is durable: neither the orde
 Deno.test("a session whose log cannot be written takes nothing more and ends, and what was durable can be carried on", async () => {
   const memory = await openStore(":memory:");
   const slow = slowStore(memory);
-  const round = openSmallRound(slow.store);
-  const opening = round.open(round.mailboxes());
+  const round = threeSites(16);
+  const opening = round.open(round.mailboxes(), slow.store);
   await turns();
   slow.release();
   const session = await opening;
@@ -393,11 +358,11 @@ Deno.test("a session whose log cannot be written takes nothing more and ends, an
 
 Deno.test("a session that is opened anew after every single event gives the same letters and the exact sum", async () => {
   const store = await openStore(":memory:");
-  const round = openSmallRound(store);
+  const round = threeSites(16);
   const { identities, clients } = round;
   const after = identities.map(() => 0);
   let boxes = round.mailboxes();
-  let session = await round.open(boxes);
+  let session = await round.open(boxes, store);
   let stop = new AbortController();
   let running = session.run(stop.signal).catch(() => undefined);
   let restarts = 0;
@@ -405,7 +370,7 @@ Deno.test("a session that is opened anew after every single event gives the same
     stop.abort(new Error("killed"));
     await running;
     boxes = round.mailboxes();
-    session = await round.open(boxes);
+    session = await round.open(boxes, store);
     stop = new AbortController();
     running = session.run(stop.signal).catch(() => undefined);
     restarts++;

@@ -1,43 +1,20 @@
 import assert from "node:assert/strict";
-import { Mailbox } from "../../src/federation/mailbox.ts";
+import type { Mailbox } from "../../src/federation/mailbox.ts";
 import { RoundLog } from "../../src/federation/round_log.ts";
-import { type RoundOutcome, RoundSession } from "../../src/federation/round_session.ts";
+import type { RoundOutcome, RoundSession } from "../../src/federation/round_session.ts";
 import { openStore, type Store } from "../../src/federation/store/mod.ts";
-import { enrolledHash, generateIdentity, makeRoundConfig, SecAggClient } from "../../src/secure_agg/mod.ts";
+import { threeSites } from "./_three_sites.ts";
 
-const DEADLINE = 60_000;
 const DIMENSION = 17_000;
 /** Chunks of 24 kB, and a last one of 20 kB: they lie in files. */
 const CHUNK = 6016;
-
-/** Three sites whose chunks are large enough for the spool. */
-function threeSites() {
-  const identities = ["a", "b", "c"].map((name) => generateIdentity(name));
-  const enrolled = new Map(identities.map((identity) => [identity.id, identity.publicKey]));
-  const config = makeRoundConfig({
-    taskId: "test",
-    roundId: 1,
-    nMax: 3,
-    enrolledHash: enrolledHash(enrolled),
-    modelHash: new Uint8Array(32),
-    planHash: new Uint8Array(32),
-    dimension: DIMENSION,
-    chunkCoordinates: CHUNK,
-    coordinateBound: 1000,
-  });
-  const clients = identities.map((identity, i) =>
-    new SecAggClient({ config, identity, enrolled, input: () => new Uint32Array(DIMENSION).fill(i + 1) })
-  );
-  return { identities, clients, config, enrolled };
-}
 
 Deno.test("an aggregator that restarts after every chunk goes on with half an upload, and leaves no vector on disk", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/store.sqlite`;
   const files = () => [...Deno.readDirSync(`${path}-spool`)].map(({ name }) => name);
-  const { identities, clients, config, enrolled } = threeSites();
+  const { identities, clients, mailboxes, open } = threeSites(DIMENSION, CHUNK);
   let store: Store;
-  let log: RoundLog;
   let boxes: Map<string, Mailbox>;
   let session: RoundSession;
   let stop: AbortController;
@@ -45,18 +22,8 @@ Deno.test("an aggregator that restarts after every chunk goes on with half an up
   const start = async () => {
     store = await openStore(path);
     await store.tidy();
-    log = new RoundLog(store, "round", undefined);
-    boxes = new Map(identities.map(({ id }) => [id, new Mailbox()]));
-    session = await RoundSession.open({
-      config,
-      enrolled,
-      order: new Uint8Array([7]),
-      mailboxes: boxes,
-      present: new Set(boxes.keys()),
-      phaseDeadlineMs: DEADLINE,
-      uploadPlaces: 8,
-      log,
-    });
+    boxes = mailboxes();
+    session = await open(boxes, store);
     stop = new AbortController();
     running = session.run(stop.signal).catch(() => undefined);
   };
@@ -91,7 +58,7 @@ Deno.test("an aggregator that restarts after every chunk goes on with half an up
   assert.ok(outcome?.kind === "sum" && outcome.sum.every((value) => value === 6));
   assert.equal(restarts, 3 * Math.ceil(DIMENSION / CHUNK));
   assert.equal(files().length, restarts, "one file of each process, and nothing torn");
-  await log!.trim();
+  await new RoundLog(store!, "round", undefined).trim();
   assert.deepEqual(files(), []);
   await store!.close();
   await Deno.remove(folder, { recursive: true });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { correlation } from "../../bench/correlation.ts";
 import type { InjectionConfig } from "../../src/m3oe/mod.ts";
 import { taughtSamples, toyHead, trainToy, withToyBase } from "./_toy.ts";
 
@@ -23,14 +24,3 @@ Deno.test("what few records leave open, a teacher mixed token by token fills in"
     assert.ok(tokens > records + 0.03, `${tokens} and ${records}`);
   });
 });
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const centred = (values: readonly number[]): number[] => {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return values.map((value) => value - mean);
-  };
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, at) => sum + value * y[at], 0);
-  const [x, y] = [centred(a), centred(b)];
-  return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
-}

@@ -55,6 +55,5 @@ function render(
     groups: [],
     generatedAt: new Date().toISOString(),
   });
-  const whole = plan.evaluation === undefined ? report : withEvaluation(report, plan.evaluation);
-  return renderHtml(whole, "../dashboard");
+  return renderHtml(withEvaluation(report, plan.evaluation), "../dashboard");
 }
