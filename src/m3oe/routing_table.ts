@@ -1,3 +1,4 @@
+import { markdownTable } from "../formats/markdown.ts";
 import type { RoutingReport } from "./routing.ts";
 
 /**
@@ -8,22 +9,18 @@ import type { RoutingReport } from "./routing.ts";
  */
 export function routingTable({ tasks, expertLoad, maxEntropy }: RoutingReport): string {
   const experts = expertLoad.map((_, expert) => `expert ${expert + 1}`);
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const rows = tasks.map(({ task, modalityDescription, weights, entropy }) => {
+    return [task, modalityDescription, ...weights.map(percent), entropy.toFixed(3)];
+  });
   return [
-    line(["task", "modalities", ...experts, "entropy"]),
-    line(["---", "---", ...experts.map(() => "---:"), "---:"]),
-    ...tasks.map(({ task, modalityDescription, weights, entropy }) =>
-      line([cell(task), cell(modalityDescription), ...weights.map(percent), entropy.toFixed(3)])
+    ...markdownTable(
+      ["task", "modalities", ...experts, "entropy"],
+      [...rows, ["mean load", "", ...expertLoad.map(percent), ""]],
+      [...experts.keys(), experts.length].map((column) => column + 2),
     ),
-    line(["mean load", "", ...expertLoad.map(percent), ""]),
     "",
     `Entropy in nats; ${maxEntropy.toFixed(3)} when all experts are used alike.`,
   ].join("\n");
-}
-
-/** Text that a table's cell can hold. */
-function cell(text: string): string {
-  return text.replace(/\s+/g, " ").replaceAll("|", "\\|");
 }
 
 function percent(weight: number): string {

@@ -19,6 +19,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
+// Node before 25 has no native one.
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Lower-case hexadecimal. */
@@ -57,16 +58,20 @@ export function utf8(text: string): Uint8Array {
 /** Two bytes, little-endian. */
 export function u16(value: number): Uint8Array {
   const out = new Uint8Array(2); // Uint8Array.of() takes twenty times as long
-  out[0] = value;
-  out[1] = value >>> 8;
+  writeU16(out, 0, value);
   return out;
 }
 
 /** Four bytes, little-endian. */
 export function u32(value: number): Uint8Array {
   const out = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) out[i] = value >>> (8 * i);
+  writeU32(out, 0, value);
   return out;
+}
+
+/** Writes a number below 2^32 as four bytes, little-endian. */
+export function writeU32(target: Uint8Array, offset: number, value: number): void {
+  for (let i = 0; i < 4; i++) target[offset + i] = value >>> (8 * i);
 }
 
 /** Writes a number below 2^16 as two bytes, little-endian. */

@@ -15,6 +15,7 @@ import { graphPermutation } from "./graph.ts";
 import { type Enrolled, enrolledHash, type Identity } from "./identity.ts";
 import type { MaskEngine } from "./mask_engine.ts";
 import type { AdvertiseKeysMessage } from "./messages.ts";
+import { ringMask } from "./ring_vector.ts";
 import type { RoundConfig } from "./round_config.ts";
 import { roundConfigHash } from "./round_config_codec.ts";
 import { SecAggServer } from "./server.ts";
@@ -255,7 +256,7 @@ export async function runSimulatedRound(round: SimulatedRound): Promise<Simulate
   }
   serverMeter.memoryBytes = 4 * config.dimension + kept;
   const sum = server.result?.sum;
-  const mask = 0xffffffff >>> (32 - config.ringBits);
+  const mask = ringMask(config.ringBits);
   for (const id of server.error?.blamed ?? []) accused.add(id);
   return {
     error: server.error,

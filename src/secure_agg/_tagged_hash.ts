@@ -1,4 +1,4 @@
-import { utf8 } from "./_bytes.ts";
+import { utf8, writeU16, writeU32 } from "./_bytes.ts";
 import type { CryptoProvider } from "./crypto_provider.ts";
 
 const SUITE = "FedKIM/SA1/";
@@ -17,12 +17,11 @@ export function framed(label: string, ...parts: readonly Uint8Array[]): Uint8Arr
   let length = 2 + name.length;
   for (const part of parts) length += 4 + part.length;
   const out = new Uint8Array(length);
-  out[0] = name.length;
-  out[1] = name.length >>> 8;
+  writeU16(out, 0, name.length);
   out.set(name, 2);
   let offset = 2 + name.length;
   for (const part of parts) {
-    for (let i = 0; i < 4; i++) out[offset + i] = part.length >>> (8 * i);
+    writeU32(out, offset, part.length);
     out.set(part, offset + 4);
     offset += 4 + part.length;
   }

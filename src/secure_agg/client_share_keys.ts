@@ -14,7 +14,7 @@ import { splitSecret } from "./shamir.ts";
 
 /** The bytes of a share message that its signature covers. */
 export function sharesStatement(message: Omit<ShareKeysMessage, "signature" | "type">): Uint8Array {
-  const writer = new ByteWriter(66 + 82 * message.ciphertexts.length);
+  const writer = new ByteWriter();
   writer.raw(message.sid).uint(2, message.index).raw(message.commitment);
   for (const { peer, ciphertext } of message.ciphertexts) writer.uint(2, peer).raw(ciphertext);
   return writer.finish();

@@ -17,7 +17,7 @@ export function unmaskStatement(
   transcript: Uint8Array,
   message: Omit<UnmaskMessage, "signature" | "type">,
 ): Uint8Array {
-  const writer = new ByteWriter(66 + 35 * message.shares.length);
+  const writer = new ByteWriter();
   writer.raw(transcript).raw(message.sid).uint(2, message.index);
   for (const { peer, kind, share } of message.shares) {
     writer.uint(2, peer).uint(1, kind === "mask_seed" ? 0 : 1).raw(share);

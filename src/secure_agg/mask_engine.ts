@@ -53,8 +53,7 @@ const addFused: AddMask = ({ memory, expand }, { key, negate }, counter, words) 
   const state = new Uint32Array(memory.buffer, STATE, 16);
   state.set(CONSTANTS);
   new Uint8Array(memory.buffer, STATE + 16, 32).set(key);
-  state.fill(0, 12);
-  state[12] = counter;
+  state[12] = counter; // the nonce after it is zero: nobody writes there
   expand(STATE, TARGET, groupsOf(words), Number(negate));
 };
 

@@ -112,7 +112,6 @@ export function addWire(form: WireForm, bytes: Uint8Array, accumulator: Uint32Ar
 
 /** Reduces every coordinate mod 2^b in place. */
 export function reduceRing(words: Uint32Array, ringBits: number): void {
-  if (ringBits === 32) return;
   const mask = ringMask(ringBits);
   for (let i = 0; i < words.length; i++) words[i] &= mask;
 }

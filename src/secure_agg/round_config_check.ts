@@ -56,12 +56,11 @@ function checkThresholds(config: RoundConfig): void {
   const { profile, graph, threshold, nMin, nMax, colluders } = config;
   checkInteger("nMax", nMax, profile === "curious" ? 2 : 3, MAX_CLIENTS);
   checkInteger("nMin", nMin, profile === "curious" ? 2 : 3, nMax);
-  checkInteger("threshold", threshold, 2, nMax);
+  checkInteger("threshold", threshold, 2, graph.kind === "ring" ? graph.degree : nMax);
   checkInteger("colluders", colluders, profile === "curious" ? 0 : 1, nMin - 1);
   checkInteger("gammaMillionths", config.gammaMillionths, 0, 999_999);
   if (graph.kind === "ring") {
     checkInteger("graph.degree", graph.degree, 2, nMax - 2);
-    checkInteger("threshold", threshold, 2, graph.degree);
     if (graph.degree % 2 !== 0) refuse(`graph.degree = ${graph.degree}`, "an even number", "round it up");
     if (!ringIsSafe(nMax, graph.degree, config)) {
       refuse(

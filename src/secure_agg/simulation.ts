@@ -108,7 +108,8 @@ function refuse(found: string, needed: string): never {
   throw new FedKimError("ConfigError", "This cohort cannot be simulated.", { found, needed });
 }
 
-function checkOptions({ sites, dimension, drop, rounds, byzantine, workers = 0 }: SimulationOptions): void {
+function checkOptions(options: SimulationOptions & { readonly workers: number }): void {
+  const { sites, dimension, drop, rounds, byzantine, workers } = options;
   const within = (name: string, value: number, low: number, high: number): void => {
     if (!Number.isSafeInteger(value) || value < low || value > high) {
       refuse(`${name} = ${value}`, `an integer from ${low} to ${high}`);
@@ -184,8 +185,8 @@ const asRecord = (map: ReadonlyMap<string, number>): Readonly<Record<string, num
  * @throws FedKimError ConfigError for sizes that cannot be simulated; InternalError if a sum is wrong
  */
 export async function* simulate(options: SimulationOptions): AsyncGenerator<SimulatedRoundReport> {
-  checkOptions(options);
-  const { dimension, drop, rounds, profile, byzantine, clock } = options;
+  const { dimension, drop, rounds, profile, byzantine, clock, workers = 0 } = options;
+  checkOptions({ ...options, workers });
   const units = measureUnits(nativeProvider, clock);
   const engine = defaultEngine(nativeProvider);
   const cohort = Array.from({ length: options.sites }, (_, i) => ({
@@ -220,7 +221,7 @@ export async function* simulate(options: SimulationOptions): AsyncGenerator<Simu
       metered: meteredProvider(nativeProvider),
       units,
       clock,
-      workers: options.workers ?? 0,
+      workers,
       engine,
       random: cryptoRandomBytes,
       progress: (phase, done) => options.progress?.(round, phase, done, n),

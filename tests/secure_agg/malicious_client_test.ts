@@ -299,6 +299,7 @@ Deno.test("maskInput() refuses a vector of another length", async () => {
     const { steps, server } = await runRound(c, { client: (i) => i === 1 ? { input } : {} });
     assert.ok(steps[1]?.kind === "abort");
     assert.equal(steps[1].error.reason, "input_length");
+    assert.deepEqual(steps[1].error.evidence, [], "nobody else is at fault, so nobody's message is shown");
     assert.deepEqual(server.result!.sum, plainSum(c, [0, 2, 3, 4]));
   }
 });

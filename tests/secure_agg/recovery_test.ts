@@ -141,3 +141,31 @@ Deno.test("two holders that lie in concert, so that a subset with both is right,
   assert.ok(named.every((holder) => [0, 1, 3].includes(holder)), `named ${named}`);
   assert.ok(named.includes(3));
 });
+
+Deno.test("recoverSecret() looks at 64 right subsets for the fewest liars, at no more", () => {
+  const secret = testRandom("secret")(32);
+  const isRight = (candidate: Uint8Array): boolean => candidate.every((byte, i) => byte === secret[i]);
+  // Every group lies on a line of its own through the secret, so each pair inside of a group is right.
+  const named = (groups: readonly number[]): boolean[] => {
+    const total = 1 + groups.reduce((sum, size) => sum + size);
+    const lines = groups.map((_, k) => splitSecret(secret, 2, total, testRandom(`line ${k}`)));
+    const first = { coordinate: 1, holder: 0, share: testRandom("garbage")(32) };
+    const shares = [first];
+    for (const [k, size] of groups.entries()) {
+      for (let i = 0; i < size; i++) {
+        const holder = shares.length;
+        shares.push({ coordinate: holder + 1, holder, share: lines[k][holder] });
+      }
+    }
+    const ledger = new BlameLedger();
+    const task = { shares, total, threshold: 2, dealer: 99, dealerId: "d", isRight, ledger };
+    recoverSecret(task, new LagrangeCache());
+    return shares.map(({ holder }) => ledger.wrongShares(holder) > 0);
+  };
+  const allBut = (size: number, from: number, to: number): boolean[] =>
+    Array.from({ length: size }, (_, i) => i < from || i >= to);
+  // 55 + 6 + 1 + 1 pairs stand before the first pair of the largest group, which is the 64th.
+  assert.deepEqual(named([11, 4, 2, 2, 12]), allBut(32, 20, 32));
+  // One more pair, and the largest group is not looked at any more.
+  assert.deepEqual(named([11, 4, 2, 2, 2, 12]), allBut(34, 1, 12));
+});

@@ -125,6 +125,9 @@ Deno.test("Workers play the same round as one thread, lies and dropouts included
   }
   assert.deepEqual(shared.measured.client.bytes, one.measured.client.bytes);
   assert.deepEqual(shared.measured.client.memoryBytes, one.measured.client.memoryBytes);
+  // The clock of the process stands still: what the Workers took is shared out as nothing, and stays a number.
+  for (const [phase, seconds] of Object.entries(shared.phases)) assert.ok(Number.isFinite(seconds), phase);
+  assert.ok(Number.isFinite(shared.measured.client.cpuSeconds.max));
 });
 
 Deno.test("a round's phases sum to the time that passed, and no party's part of it is larger", async () => {
@@ -404,3 +407,10 @@ const FIRST_WORDS: number[] = [];
     FIRST_WORDS.push(Number(x >> 12n) - 0x80000);
   }
 }
+
+Deno.test("a site whose upload is refused is in no sum, and the others' sum is exact", async () => {
+  const [report] = await reports({ sites: 12, byzantine: 2 });
+  assert.deepEqual([report.outcome, report.exact, report.survivors], ["finished", true, 11]);
+  assert.deepEqual(report.refused, { chunk_length: 1, incomplete_vector: 1 });
+  assert.deepEqual(report.blamed, ["site-00000", "site-00001"]);
+});

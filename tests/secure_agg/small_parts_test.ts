@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { isSmallOrderEd25519 } from "../../src/secure_agg/_ed25519_order.ts";
 import { FunctionBody } from "../../src/secure_agg/_wasm_assembler.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../src/secure_agg/mod.ts";
+import { medianOf } from "../../src/secure_agg/_simulated_cost.ts";
 import { smallestRingThreshold } from "../../src/secure_agg/graph_params.ts";
 
 Deno.test("a key of small order is one with either sign, and nothing beside it is", () => {
@@ -88,3 +90,33 @@ const THRESHOLDS: readonly (readonly string[])[] = [[
   "11/11/11 25/25/25 38/41/41 56/67/71",
   "11/11/11 25/25/25 38/41/41 57/67/71",
 ]];
+
+Deno.test("a kind of share or of roster entry that is not known is refused, and not read as the last known one", () => {
+  const [sid, hash] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const signature = new Uint8Array(64).fill(3);
+  const unmask = (kind: "mask_seed" | "mask_key"): Message => ({
+    ...{ type: "unmask", sid, index: 1, signature },
+    shares: [{ peer: 2, kind, share: hash }],
+  });
+  const leaf: Message = { type: "roster", configHash: hash, entries: [{ kind: "leaf", leaf: sid }] };
+  const [seed, key, roster] = [unmask("mask_seed"), unmask("mask_key"), leaf].map(encodeMessage);
+  const atShare = seed.findIndex((byte, i) => byte !== key[i]);
+  const atEntry = roster.length - 33;
+  assert.deepEqual([seed[atShare], key[atShare], roster[atEntry]], [0, 1, 0]);
+  for (const [bytes, at] of [[seed, atShare], [roster, atEntry]] as const) {
+    for (const kind of [2, 3, 255]) {
+      assert.throws(() => decodeMessage(bytes.with(at, kind)), {
+        reason: "malformed_message",
+        message: /kind/,
+      });
+    }
+  }
+});
+
+Deno.test("medianOf() is the middle one, the upper of two, and 0 of none; the list stays as it is", () => {
+  const values = [5, 1, 9, 3, 7, 8, 2];
+  assert.equal(medianOf(values), 5);
+  assert.deepEqual(values, [5, 1, 9, 3, 7, 8, 2]);
+  assert.equal(medianOf([4, 1, 10, 2]), 4);
+  assert.equal(medianOf([]), 0);
+});

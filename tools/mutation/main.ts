@@ -6,7 +6,8 @@
  * Mutants that `equivalents.json` shows to change nothing are judged too, by the quick tests: a killed one is no equivalent.
  * Test files that take more than `--slowest S` seconds of CPU are not run, and a mutant that would need them stays open.
  * `--part K/N` judges every N-th mutant from the K-th on, for several processes at once on one `--state`.
- * `--file PART` mutates only files whose path holds the text, `--json` prints one document, `--list` only the mutants.
+ * `--file PART` mutates only files whose path holds the text, `--operator PART` only by operators whose name does.
+ * `--json` prints one document, `--list` only the mutants.
  *
  * @module
  */
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     slowest: { type: "string", default: "25" },
     state: { type: "string" },
     file: { type: "string", multiple: true },
+    operator: { type: "string", multiple: true },
     retry: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -49,8 +51,10 @@ await Deno.mkdir(state, { recursive: true });
 const log = `${state}/verdicts.jsonl`;
 
 const frozen = await frozenSource(REPOSITORY, state);
-const population = (await listMutants(frozen, FOLDERS)).filter(({ path }) =>
-  options.file === undefined || options.file.some((part) => path.includes(part))
+const holdsOne = (text: string, parts: readonly string[] | undefined): boolean =>
+  parts === undefined || parts.some((part) => text.includes(part));
+const population = (await listMutants(frozen, FOLDERS)).filter(({ path, operator }) =>
+  holdsOne(path, options.file) && holdsOne(operator, options.operator)
 );
 const sample = sampleOf(population, Number(options.sample), Number(options.seed));
 if (options.list) {

@@ -136,7 +136,10 @@ function joinsText(node: SyntaxNode): boolean {
 }
 
 function ofLiteral(node: SyntaxNode): Change[] {
-  const { value, parent } = node;
+  const { parent } = node;
+  // The linter's parser gives NaN for digits that are grouped by underscores.
+  const grouped = typeof node.value === "number" && Number.isNaN(node.value);
+  const value = grouped ? Number(String(node.raw).replaceAll("_", "")) : node.value;
   if (parent?.type === "Property" && parent.key === node && parent.computed !== true) return [];
   if (typeof value === "boolean") return [change("boolean flipped", node, `${!value}`)];
   if (typeof value === "bigint") return [change("constant + 1", node, `${value + 1n}n`)];

@@ -83,8 +83,8 @@ export class PoissonSampler {
     }
     for (;; bits *= 2n) {
       const { first, low, high } = this.#weights(bits);
-      const totalLow = low.reduce((a, b) => a + b, 0n);
-      const totalHigh = high.reduce((a, b) => a + b, 0n) + 2n * CUT_TAIL;
+      const totalLow = low.reduce((a, b) => a + b);
+      const totalHigh = high.reduce((a, b) => a + b) + 2n * CUT_TAIL;
       let sumLow = 0n;
       let sumHigh = first === 0 ? 0n : CUT_TAIL;
       const uLow = prefix;
@@ -94,7 +94,7 @@ export class PoissonSampler {
         sumLow += low[i];
         sumHigh += high[i];
         // Certainly at or above the step before, certainly below this one.
-        const above = i === 0 && first === 0 ? true : uLow * totalLow >= (beforeHigh << prefixBits);
+        const above = (i === 0 && first === 0) || uLow * totalLow >= (beforeHigh << prefixBits);
         if (above && uHigh * totalHigh <= (sumLow << prefixBits)) return first + i;
       }
       while (prefixBits < bits * 2n) {

@@ -76,11 +76,16 @@ function scaledTail(x: number): number {
   return (INV_SQRT_PI - inverseSquare * rational(inverseSquare, LARGE_P, LARGE_Q)) / x;
 }
 
+/** erfc(x) for x >= 0.46875; from 27 on it is below 1e-318 and counts as 0. */
+function tailBeyond(x: number): number {
+  return x > 27 ? 0 : expMinusSquare(x) * scaledTail(x);
+}
+
 /** Error function, relative error about 1e-16. Source: Cody, Rational Chebyshev Approximations, 1969. */
 export function erf(x: number): number {
   const size = Math.abs(x);
   if (size <= 0.46875) return x * rational(x * x, SMALL_P, SMALL_Q);
-  const tail = size > 27 ? 0 : expMinusSquare(size) * scaledTail(size);
+  const tail = tailBeyond(size);
   return x > 0 ? 1 - tail : tail - 1;
 }
 
@@ -88,7 +93,7 @@ export function erf(x: number): number {
 export function erfc(x: number): number {
   if (Math.abs(x) <= 0.46875) return 1 - erf(x);
   const size = Math.abs(x);
-  const tail = size > 27 ? 0 : expMinusSquare(size) * scaledTail(size);
+  const tail = tailBeyond(size);
   return x > 0 ? tail : 2 - tail;
 }
 

@@ -1,4 +1,4 @@
-/** Twiddle factors e^{-2 pi i k / n}, k < 3n/4, one table per transform size; the sizes in use are few. */
+/** Twiddle factors e^{-2 pi i k / n}, k < 3n/4, one table per transform size: all together twice the largest one. */
 const tables = new Map<number, { readonly cos: Float64Array; readonly sin: Float64Array }>();
 
 function twiddles(n: number): { readonly cos: Float64Array; readonly sin: Float64Array } {
@@ -26,7 +26,6 @@ function twiddles(n: number): { readonly cos: Float64Array; readonly sin: Float6
     }
     set(k, c, s);
   }
-  if (tables.size > 12) tables.clear();
   tables.set(n, { cos, sin });
   return { cos, sin };
 }

@@ -14,7 +14,7 @@ export interface ComposedLoss {
 
 /**
  * Spectra by transform size, per discretised loss: a ledger that charges the same step again pays nothing
- * here.
+ * here. Sizes are powers of two: all together hold no more than twice the largest one.
  */
 const spectra = new WeakMap<LossDistribution, Map<number, Spectrum>>();
 
@@ -31,7 +31,6 @@ function spectrumOf(loss: LossDistribution, size: number): Spectrum {
       at = at + 1 === size ? 0 : at + 1;
     }
     spectrum = realTransform(folded);
-    if (known.size >= 2) known.clear();
     known.set(size, spectrum);
   }
   return spectrum;

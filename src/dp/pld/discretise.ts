@@ -1,6 +1,6 @@
 import { FedKimError } from "../../formats/errors.ts";
 import { LossDistribution } from "./loss_distribution.ts";
-import type { AtomicPair, ContinuousPair, LossPair, Tails } from "./pairs.ts";
+import { type AtomicPair, type ContinuousPair, type LossPair, unknownTails } from "./pairs.ts";
 
 /** A distribution with more grid points than this is refused; the caller coarsens the grid. */
 export const MAX_POINTS = 1 << 22;
@@ -53,8 +53,7 @@ export function discretise(pair: LossPair, interval: number, tail: number): Loss
 function fromTails(pair: ContinuousPair, interval: number, first: number, last: number): LossDistribution {
   const masses = new Float64Array(last - first + 1);
   const step = -Math.expm1(-interval);
-  let before: Tails = { pBelow: 0, pAbove: 0, qBelow: 0, qAbove: 0 };
-  let here: Tails = { pBelow: 0, pAbove: 0, qBelow: 0, qAbove: 0 };
+  let [before, here] = [unknownTails(), unknownTails()];
   pair.tails(first * interval, before);
   masses[0] = before.pBelow;
   for (let k = first + 1; k <= last; k++) {

@@ -1,7 +1,9 @@
-import { type AtomicPair, type ContinuousPair, type Directions, type Tails } from "./pairs.ts";
+import { type AtomicPair, type ContinuousPair, type Directions, unknownTails } from "./pairs.ts";
 
 function atoms(entries: readonly (readonly [number, number])[], infinityMass = 0): AtomicPair {
-  const kept = entries.filter(([, mass]) => mass > 0);
+  const held = entries.filter(([, mass]) => mass > 0);
+  // All mass at infinity: the grid still needs a finite loss to lie around.
+  const kept = held.length > 0 ? held : [[0, 0] as const];
   return {
     kind: "atomic",
     losses: Float64Array.from(kept, ([loss]) => loss),
@@ -40,7 +42,7 @@ export function publicMixturePair(
   second: ContinuousPair,
   chance: number,
 ): ContinuousPair {
-  const t: Tails = { pBelow: 0, pAbove: 0, qBelow: 0, qAbove: 0 };
+  const t = unknownTails();
   return {
     kind: "continuous",
     range(tail) {

@@ -52,3 +52,8 @@ export interface Directions {
 export function normalReach(tail: number): number {
   return Math.sqrt(-2 * Math.log(tail));
 }
+
+/** Room for the answers of `tails`: what is read before it was written shows itself. */
+export function unknownTails(): Tails {
+  return { pBelow: NaN, pAbove: NaN, qBelow: NaN, qAbove: NaN };
+}

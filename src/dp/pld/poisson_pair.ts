@@ -1,4 +1,10 @@
-import type { AtomicPair, ContinuousPair, Directions, LossPair, Tails } from "./pairs.ts";
+import {
+  type AtomicPair,
+  type ContinuousPair,
+  type Directions,
+  type LossPair,
+  unknownTails,
+} from "./pairs.ts";
 
 /** Loss of the base mechanism at which the sampled mechanism has loss `loss` when the unit is removed. */
 function baseLoss(loss: number, q: number): number {
@@ -13,13 +19,9 @@ function sampledLoss(loss: number, q: number): number {
   return Math.log1p(q * Math.expm1(loss));
 }
 
-function scratch(): Tails {
-  return { pBelow: 0, pAbove: 0, qBelow: 0, qAbove: 0 };
-}
-
 /** Remove direction: P' = (1-q) Q + q P against Q' = Q, so L' = ln(1 - q + q e^L). */
 function removeDirection(base: ContinuousPair, q: number): ContinuousPair {
-  const t = scratch();
+  const t = unknownTails();
   return {
     kind: "continuous",
     range(tail) {
@@ -43,7 +45,7 @@ function removeDirection(base: ContinuousPair, q: number): ContinuousPair {
 
 /** Add direction of a symmetric base: P' = P against Q' = (1-q) P + q Q, so L' = -ln(1 - q + q e^{-L}). */
 function addDirection(base: ContinuousPair, q: number): ContinuousPair {
-  const t = scratch();
+  const t = unknownTails();
   return {
     kind: "continuous",
     range(tail) {

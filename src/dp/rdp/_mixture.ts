@@ -50,7 +50,6 @@ export function logRatioMoment(order: number, parts: readonly MixtureComponent[]
       sum += Math.exp(logTerm - scale);
     }
   }
-  if (sum === 0) return 0;
   const logExcess = scale + Math.log(sum * step) - 0.5 * Math.log(2 * Math.PI);
   return logExcess > 700 ? logExcess : Math.log1p(Math.exp(logExcess));
 }
