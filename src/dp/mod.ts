@@ -119,6 +119,7 @@ export type {
   LedgerHead,
   LedgerOptions,
   LedgerRecord,
+  LedgerSources,
   LedgerStatus,
   PopulationStatus,
   RecordBody,

@@ -182,3 +182,12 @@ Deno.test("a plan that has charged nothing has spent nothing, and the status lis
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("roundsLeft() counts the rounds of less than epsilon 1, and the last one that a strict plan has", () => {
+  assert.ok(balance({ epsilon: 0.9 }).roundsLeft(STEP) > 0, "an epsilon below 1 is something that is left");
+  const strict = balance({ epsilon: 1e4 });
+  strict.commit("a", times(LOUD, 2), 1e-5);
+  strict.charge("a", LOUD);
+  strict.chargeTorn(STEP);
+  assert.equal(strict.roundsLeft(LOUD), 1);
+});

@@ -305,9 +305,13 @@ Deno.test("an empty sample gets the same noise on every coordinate", () => {
 Deno.test("encodeUpdate() refuses another length and values that are not finite", () => {
   const plan = createPlan(REQUEST);
   assert.throws(() => encodeUpdate(plan, new Float64Array(399), seededBytes(1)), { code: "ConfigError" });
-  assert.throws(() => encodeUpdate(plan, new Float64Array(400).fill(NaN), seededBytes(1)), {
-    code: "InternalError",
-  });
+  for (const at of [0, 399]) {
+    for (const value of [NaN, Infinity, -Infinity]) {
+      assert.throws(() => encodeUpdate(plan, new Float64Array(400).with(at, value), seededBytes(1)), {
+        code: "InternalError",
+      });
+    }
+  }
   assert.throws(() => decodeSum(plan, new Uint32Array(401)), { code: "ConfigError" });
 });
 

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { cryptoRandomBytes, type RandomBytes } from "../../formats/random_bytes.ts";
+import { toHex } from "../../formats/hex.ts";
 import { canonicalJson } from "../events/mod.ts";
 import { ledgerError } from "./_errors.ts";
 import type { LedgerHead, LedgerRecord, RecordBody, TornLine } from "./types.ts";
@@ -10,9 +12,23 @@ function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** The record that follows `head`. */
-export function sealRecord(body: RecordBody, head: LedgerHead | undefined): LedgerRecord {
-  const placed = { ...body, sequence: (head?.sequence ?? -1) + 1, previous: head?.hash ?? GENESIS };
+/** Bytes of a record's salt. */
+const SALT_BYTES = 32;
+
+/**
+ * The record that follows `head`, with a salt of its own: heads leave the site, and what a record says (budgets,
+ * names, a time) is little enough to be searched for by whoever holds its hash and the one before it.
+ * @param body what it says
+ * @param head the record before it; undefined for the first one
+ * @param randomBytes source of the salt
+ */
+export function sealRecord(
+  body: RecordBody,
+  head: LedgerHead | undefined,
+  randomBytes: RandomBytes = cryptoRandomBytes,
+): LedgerRecord {
+  const salt = toHex(randomBytes(SALT_BYTES));
+  const placed = { ...body, sequence: (head?.sequence ?? -1) + 1, previous: head?.hash ?? GENESIS, salt };
   return { ...placed, hash: sha256(canonicalJson(placed)) };
 }
 

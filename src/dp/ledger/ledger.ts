@@ -1,3 +1,4 @@
+import type { RandomBytes } from "../../formats/random_bytes.ts";
 import { type DpEvent, parseEvent } from "../events/mod.ts";
 import type { Balance } from "./balance.ts";
 import { sealRecord } from "./chain.ts";
@@ -14,6 +15,14 @@ import type {
   TornLine,
 } from "./types.ts";
 
+/** What a ledger's records are made with beside their content. */
+export interface LedgerSources {
+  /** Clock for their time stamps. */
+  readonly now: () => Date;
+  /** Source of their salts. */
+  readonly randomBytes: RandomBytes;
+}
+
 /** A site's open privacy ledger: the only way to spend, and it says no. Made by `openLedger`. */
 export class Ledger {
   readonly #path: string;
@@ -21,16 +30,24 @@ export class Ledger {
   readonly #balance: Balance;
   readonly #records: LedgerRecord[];
   readonly #now: () => Date;
+  readonly #randomBytes: RandomBytes;
   #state: "open" | "broken" | "closed" = "open";
   #queue: Promise<unknown> = Promise.resolve();
 
   /** For `openLedger` only: takes over a locked file and what was replayed from it. */
-  constructor(path: string, file: Deno.FsFile, balance: Balance, records: LedgerRecord[], now: () => Date) {
+  constructor(
+    path: string,
+    file: Deno.FsFile,
+    balance: Balance,
+    records: LedgerRecord[],
+    sources: LedgerSources,
+  ) {
     this.#path = path;
     this.#file = file;
     this.#balance = balance;
     this.#records = records;
-    this.#now = now;
+    this.#now = sources.now;
+    this.#randomBytes = sources.randomBytes;
   }
 
   /** What accepting a plan would cost each population; nothing is written. */
@@ -153,11 +170,15 @@ export class Ledger {
     this.close();
   }
 
-  /** For `openLedger` only: writes a record that was sealed. */
-  async append(record: LedgerRecord): Promise<void> {
-    await this.appendBytes(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
-    this.#records.push(record);
-    this.#balance.apply(record);
+  /** For `openLedger` only: writes the first record. */
+  async begin(site: string, budgets: readonly Required<LedgerBudget>[]): Promise<void> {
+    await this.#add({
+      type: "open",
+      format: "fedkim-ledger/1",
+      site,
+      budgets,
+      at: this.#now().toISOString(),
+    });
   }
 
   /** For `openLedger` only: writes bytes durably, or breaks the ledger for good. */
@@ -182,10 +203,16 @@ export class Ledger {
     }
   }
 
-  /** For `openLedger` only: makes these budgets hold from now on, by a record where they differ. */
+  /**
+   * For `openLedger` only: makes these budgets hold from now on, by a record where they differ. A file whose last record
+   * has no salt gets one in any case: its head must not be sent as it is.
+   */
   async changeBudgets(budgets: readonly Required<LedgerBudget>[]): Promise<void> {
     const changes = this.#balance.budgetChanges(budgets);
-    if (changes.length > 0) await this.#add({ type: "budget", changes, at: this.#now().toISOString() });
+    const salted = this.#records.at(-1)?.salt !== undefined;
+    if (changes.length > 0 || !salted) {
+      await this.#add({ type: "budget", changes, at: this.#now().toISOString() });
+    }
   }
 
   /** For `openLedger` only: counts lines that a power cut tore. */
@@ -217,7 +244,10 @@ export class Ledger {
   }
 
   async #add(body: RecordBody): Promise<LedgerHead> {
-    await this.append(sealRecord(body, this.#records.at(-1)));
+    const record = sealRecord(body, this.#records.at(-1), this.#randomBytes);
+    await this.appendBytes(new TextEncoder().encode(`${JSON.stringify(record)}\n`));
+    this.#records.push(record);
+    this.#balance.apply(record);
     return this.head();
   }
 }

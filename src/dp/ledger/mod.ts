@@ -13,6 +13,7 @@
  * @module
  */
 export { Ledger } from "./ledger.ts";
+export type { LedgerSources } from "./ledger.ts";
 export { openLedger, readLedger } from "./open.ts";
 export type { LedgerOptions } from "./open.ts";
 export type { LedgerStatus, PopulationStatus } from "./status.ts";

@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
 import { FedKimError } from "../../formats/errors.ts";
+import { cryptoRandomBytes, type RandomBytes } from "../../formats/random_bytes.ts";
 import { SMALLEST_DELTA } from "../accounting/mod.ts";
 import { Balance } from "./balance.ts";
-import { type ChainContent, readChain, sealRecord } from "./chain.ts";
+import { type ChainContent, readChain } from "./chain.ts";
 import { ledgerError } from "./_errors.ts";
 import { Ledger } from "./ledger.ts";
 import { type LedgerStatus, statusOf } from "./status.ts";
@@ -19,6 +20,8 @@ export interface LedgerOptions {
   readonly budgets: readonly LedgerBudget[];
   /** Clock for the records' time stamps. */
   readonly now?: () => Date;
+  /** Source of the records' salts; the operating system's by default. */
+  readonly randomBytes?: RandomBytes;
 }
 
 /** Checks budgets and fills in their filters. */
@@ -112,7 +115,8 @@ function isTornOpening(bytes: Uint8Array): boolean {
  */
 export async function openLedger(path: string, options: LedgerOptions): Promise<Ledger> {
   const budgets = complete(options.budgets);
-  const now = options.now ?? (() => new Date());
+  const { now = () => new Date(), randomBytes = cryptoRandomBytes } = options;
+  const sources = { now, randomBytes };
   const file = await openFile(path);
   try {
     if (!file.tryLockSync(true)) {
@@ -129,10 +133,8 @@ export async function openLedger(path: string, options: LedgerOptions): Promise<
       // Nothing but a torn first record may be here: then no plan was committed, and nothing was spent.
       if (!isTornOpening(bytes)) throw notALedger();
       await file.truncate(0);
-      const body = { type: "open", format: "fedkim-ledger/1", site: options.site, budgets } as const;
-      const record = sealRecord({ ...body, at: now().toISOString() }, undefined);
-      const ledger = new Ledger(path, file, new Balance(budgets), [], now);
-      await ledger.append(record);
+      const ledger = new Ledger(path, file, new Balance(budgets), [], sources);
+      await ledger.begin(options.site, budgets);
       await syncFolder(path);
       return ledger;
     }
@@ -145,7 +147,7 @@ export async function openLedger(path: string, options: LedgerOptions): Promise<
         "use its own",
       );
     }
-    const ledger = new Ledger(path, file, balance, [...content.records], now);
+    const ledger = new Ledger(path, file, balance, [...content.records], sources);
     if (content.unterminated) await ledger.appendBytes(new Uint8Array([10]));
     if (content.torn.length > 0) await ledger.recordTorn(content.torn);
     await ledger.changeBudgets(budgets);

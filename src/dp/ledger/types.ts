@@ -116,12 +116,17 @@ export type RecordBody =
     readonly at: string;
   };
 
-/** A record: its body, its sequence number, the hash of the record before it and its own. */
+/** A record: its body, its sequence number, the hash of the record before it, its salt and its own hash. */
 export type LedgerRecord = RecordBody & {
   /** 0 for the first record. */
   readonly sequence: number;
   /** SHA-256 of the record before, 64 zeros for the first. */
   readonly previous: string;
+  /**
+   * 32 random bytes of this record, hexadecimal, that never leave the site: without them its hash could be found by
+   * trying contents. Absent in records of versions that had none.
+   */
+  readonly salt?: string;
   /** SHA-256 of the canonical JSON of everything else. */
   readonly hash: string;
 };

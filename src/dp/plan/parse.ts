@@ -3,7 +3,7 @@ import { FedKimError } from "../../formats/errors.ts";
 import { canonicalJson } from "../events/mod.ts";
 import { planAt } from "./create.ts";
 import type { DpPlan, DpPlanRequest } from "./types.ts";
-import { completeRequest } from "./validate.ts";
+import { completeRequest, NOISE_MULTIPLIERS, real } from "./validate.ts";
 
 /** Epsilons of two builds may differ by this share, from the rounding of elementary functions. */
 const EPSILON_TOLERANCE = 1e-6;
@@ -41,9 +41,7 @@ export function parsePlan(value: unknown): DpPlan {
   const request = completeRequest(plan.request as DpPlanRequest);
   const sigma = plan.noise?.noiseMultiplier;
   const { target } = request;
-  if (typeof sigma !== "number" || !(sigma >= 0.05 && sigma <= 1e5)) {
-    throw inconsistent("no noise multiplier");
-  }
+  if (!real(sigma, ...NOISE_MULTIPLIERS)) throw inconsistent("no noise multiplier");
   if ("noiseMultiplier" in target && target.noiseMultiplier !== sigma) {
     throw inconsistent(`noise multiplier ${sigma} where ${target.noiseMultiplier} was asked for`);
   }

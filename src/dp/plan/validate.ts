@@ -1,4 +1,5 @@
 import type { AggregationProfile, DpPlanRequest, DpPopulation } from "./types.ts";
+import { POPULATION_NAME } from "../../formats/set_name.ts";
 import { need } from "./_refuse.ts";
 
 const UNITS: readonly string[] = ["patient", "record", "image", "site"];
@@ -7,7 +8,11 @@ function integer(value: unknown, low: number, high: number): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= low && value <= high;
 }
 
-function real(value: unknown, low: number, high: number): boolean {
+/** Smallest and largest noise multiplier of a plan. */
+export const NOISE_MULTIPLIERS = [0.05, 1e5] as const;
+
+/** Whether this is a number from `low` to `high`. */
+export function real(value: unknown, low: number, high: number): value is number {
   return typeof value === "number" && value >= low && value <= high;
 }
 
@@ -32,7 +37,7 @@ function needReal(name: string, value: unknown, low: number, high: number): void
 }
 
 function checkPopulation(p: DpPopulation): void {
-  const named = typeof p?.name === "string" && /^[\w.-]{1,64}$/.test(p.name);
+  const named = typeof p?.name === "string" && POPULATION_NAME.test(p.name);
   need(
     named,
     "invalid_field",
@@ -121,7 +126,7 @@ export function completeRequest(request: DpPlanRequest): Required<DpPlanRequest>
     "state one of them",
   );
   if ("epsilon" in target) needReal("target.epsilon", target.epsilon, 1e-3, 1e4);
-  else needReal("target.noiseMultiplier", target.noiseMultiplier, 0.05, 1e5);
+  else needReal("target.noiseMultiplier", target.noiseMultiplier, ...NOISE_MULTIPLIERS);
   return {
     populations: list.map((p) => ({
       name: p.name,

@@ -1,3 +1,4 @@
+import { markdownTable, markdownText } from "../../formats/markdown.ts";
 import {
   auditTable,
   budgetTables,
@@ -58,13 +59,13 @@ export function renderTerminal(report: PrivacyReport): string {
 
 /** The report as GitHub-flavoured Markdown. */
 export function renderMarkdown(report: PrivacyReport): string {
-  const cell = (text: string) =>
-    text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;").replaceAll("`", "'");
-  const row = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
-  const parts = [`# ${cell(report.title)}`, `Made on ${report.generatedAt}.`, ...report.summary.map(cell)];
+  const parts = [
+    `# ${markdownText(report.title)}`,
+    `Made on ${markdownText(report.generatedAt)}.`,
+    ...report.summary.map(markdownText),
+  ];
   for (const t of tablesOf(report)) {
-    parts.push(`## ${cell(t.caption)}`);
-    parts.push([row(t.head), row(t.head.map(() => "---")), ...t.rows.map(row)].join("\n"));
+    parts.push(`## ${markdownText(t.caption)}`, markdownTable(t.head, t.rows).join("\n"));
   }
   return `${parts.join("\n\n")}\n`;
 }

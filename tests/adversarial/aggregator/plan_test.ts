@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createPlan, type DpPlan, type DpPlanRequest, epsilonAt } from "../../../src/dp/mod.ts";
+import { populationsHeld, signHoldings } from "../../../src/federation/holdings.ts";
 import { type FederationPlan, openPlan } from "../../../src/federation/federation_plan.ts";
 import { gatePlan } from "../../../src/federation/plan_gate.ts";
 import { roundConfigOf, sealRoundOrder } from "../../../src/federation/round_order.ts";
@@ -183,7 +184,14 @@ Deno.test("a changed event of the evaluation is refused, and so is every policy 
     const { plan } = world;
     const identity = world.identities.get(VICTIM)!;
     const units = new Map([["icu", "patient"]]);
-    const honest = { ...plan, evaluation: evaluationOf(plan) };
+    const roster = plan.roster.map((entry) => {
+      const holdings = signHoldings(
+        world.identities.get(entry.site as typeof VICTIM)!,
+        populationsHeld(["icu"], true),
+      );
+      return { ...entry, holdings };
+    });
+    const honest = { ...plan, roster, evaluation: evaluationOf(plan) };
     const { dp } = honest.evaluation;
     await world.allow(VICTIM, { evaluation: { maxEpsilon: 2, minimumCount: 20 } });
     const policy = await readPolicy(`${world.state(VICTIM)}/${SITE_FILES.policy}`, identity);
@@ -201,6 +209,7 @@ Deno.test("a changed event of the evaluation is refused, and so is every policy 
       evaluation: { ...honest.evaluation, dp: createPlan({ ...dp.request, ...change }) },
     });
     assert.equal(refusal(honest), undefined);
+    assert.equal(refusal({ ...honest, roster: plan.roster }), "sub_cohort_too_small");
     assert.equal(refusal(withEvaluation({ target: { epsilon: 3 } })), "evaluation_epsilon");
     assert.equal(refusal(withEvaluation({ steps: 2 })), "evaluation_mismatch");
     const narrow = { ...honest.evaluation, dp: { ...dp, events: plan.dp.events } };

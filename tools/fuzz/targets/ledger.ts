@@ -63,7 +63,7 @@ export const LEDGER_TARGETS: readonly FuzzTarget[] = [
     words: ["<script>alert(1)</script>"],
     seeds: async () => {
       const lines = textOf(await ledgerSeed()).trimEnd().split("\n").map((line) => JSON.parse(line));
-      return [jsonBytes(lines.map(({ sequence: _, previous: __, hash: ___, ...body }) => body))];
+      return [jsonBytes(lines.map(({ sequence: _, previous: __, hash: ___, salt: ____, ...body }) => body))];
     },
     parse: async (input) => {
       let text: string;
