@@ -369,6 +369,10 @@ export class SiteDesk implements AggregatorDesk {
     this.#changed();
     try {
       return await session.run(this.options.signal);
+    } catch (error) {
+      // The step is not over: this process or the next one takes it up, and who is told otherwise would leave it.
+      this.#resuming = true;
+      throw error;
     } finally {
       this.#session = undefined;
       this.#changed();

@@ -68,6 +68,24 @@ Deno.test("a step of an older ledger, or of a copy that went its own way, is ref
   });
 });
 
+Deno.test("whoever speaks to a step that a stop or a lost store has broken off is told to come back, and its step goes on", async () => {
+  await withDesk(async (desk) => {
+    await desk.join("a", head(1));
+    desk.offer(offeredPlan());
+    await desk.planAnswer("a", { accepted: true, planHash: "plan", head: head(2) });
+    const broken = { receive: () => true, run: () => Promise.reject(new Error("stopped")), missing: [] };
+    const open = () => Promise.resolve(broken as unknown as RoundSession);
+    await assert.rejects(desk.runSession(3, open), /stopped/);
+    const send = desk.roundMessage("a", 3, new Uint8Array(), head(3));
+    await assert.rejects(
+      send,
+      (error: FedKimError) => error.code === "NetworkError" && error.details.reason === "resuming",
+    );
+    await desk.farewell(undefined, 0);
+    await assert.rejects(desk.roundMessage("a", 3, new Uint8Array()), { code: "UnexpectedMessage" });
+  });
+});
+
 Deno.test("answers for another plan, and sites of another federation, are refused", async () => {
   await withDesk(async (desk) => {
     await desk.join("a", head(1));
