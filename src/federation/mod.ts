@@ -74,6 +74,7 @@ export type {
   HistogramFigures,
   LayoutTerms,
   SubgroupDimension,
+  SuppressionReason,
   TaskAcrossSites,
 } from "./site_evaluation/mod.ts";
 export { withEvaluation } from "./evaluation_report.ts";

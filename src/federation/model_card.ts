@@ -1,3 +1,4 @@
+import { markdownTable, markdownText } from "../formats/markdown.ts";
 import { VERSION } from "../formats/version.ts";
 import type { EvaluationResult } from "./aggregator_results.ts";
 import type { FinishedRun } from "./finished_run.ts";
@@ -87,43 +88,44 @@ export function modelCard(
 export function renderModelCard(card: ModelCard): string {
   const rows = Object.entries(card.tasks ?? {}).map(([task, result]) => {
     if (result.type === "open") {
-      return `| ${task} | ${result.role} | ${result.n} | open answers | token F1 ${
-        digits(result.tokenF1)
-      } | |`;
+      return [task, result.role, `${result.n}`, "open answers", `token F1 ${digits(result.tokenF1)}`, ""];
     }
     const [low, high] = result.aurocInterval ?? [null, null];
-    return `| ${task} | ${result.role} | ${result.n} | ${result.positives} | ${digits(result.auroc)} (${
-      digits(low)
-    } to ${digits(high)}) | ${digits(result.calibrationError)} |`;
+    const area = `${digits(result.auroc)} (${digits(low)} to ${digits(high)})`;
+    return [task, result.role, `${result.n}`, `${result.positives}`, area, digits(result.calibrationError)];
   });
   return [
-    `# Model card: ${card.federation}`,
+    `# Model card: ${markdownText(card.federation)}`,
     "",
-    `Plan ${card.planHash}. Written by FedKIM ${card.version}. Frozen foundation model: ${card.foundationModel}.`,
+    `Plan ${card.planHash}. Written by FedKIM ${card.version}. Frozen foundation model: ${
+      markdownText(card.foundationModel)
+    }.`,
     "",
     "## Data",
     "",
-    `Sites: ${card.data.sites.join(", ")}.`,
+    `Sites: ${markdownText(card.data.sites.join(", "))}.`,
     "",
-    ...Object.entries(card.data.sets).map(([set, tasks]) => `- ${set}: ${tasks.join(", ")}`),
+    ...Object.entries(card.data.sets).map(([set, tasks]) =>
+      `- ${markdownText(`${set}: ${tasks.join(", ")}`)}`
+    ),
     "",
     "## Privacy",
     "",
-    "| set | unit | epsilon | delta |",
-    "| --- | --- | ---: | ---: |",
-    ...card.privacy.map(({ set, unit, epsilon, delta }) =>
-      `| ${set} | ${unit} | ${epsilon.toFixed(3)} | ${delta} |`
+    ...markdownTable(
+      ["set", "unit", "epsilon", "delta"],
+      card.privacy.map(({ set, unit, epsilon, delta }) => [set, unit, epsilon.toFixed(3), `${delta}`]),
+      [2, 3],
     ),
     "",
     "Upper bounds for the whole schedule, against the server and the colluding sites of the plan together.",
     "",
     "## Results on the test records of the run",
     "",
-    ...(rows.length === 0 ? ["The run had no test folder."] : [
-      "| task | role | records | positive | AUROC (95 % interval) | calibration error |",
-      "| --- | --- | ---: | ---: | --- | ---: |",
-      ...rows,
-    ]),
+    ...(rows.length === 0 ? ["The run had no test folder."] : markdownTable(
+      ["task", "role", "records", "positive", "AUROC (95 % interval)", "calibration error"],
+      rows,
+      [2, 3, 5],
+    )),
     "",
     ...(card.crossSite === undefined ? [] : [
       "## Results at the sites, by subgroup",

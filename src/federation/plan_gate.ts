@@ -29,9 +29,9 @@ export function gatePlan(
   gateCohort(plan, policy);
   gateAggregation(plan);
   gateModel(plan, policy);
-  gateHolders(plan, policy);
   gatePrivacy(plan, policy, units);
   gateEvaluation(plan, policy, units, MIN_FLOAT_SLACK);
+  gateHolders(plan, policy);
 }
 
 /** Who else is summed with: cohort size and colluders mean nothing where the aggregator makes up the others. */
@@ -140,7 +140,7 @@ function gateModel(plan: FederationPlan, policy: SitePolicy): void {
   }
 }
 
-/** A sum over many sites says what few of them hold: every set counts its own cohort. */
+/** A sum over many sites says what few of them hold: every set, and its held-out patients, count their own cohort. */
 function gateHolders(plan: FederationPlan, policy: SitePolicy): void {
   for (const [set, holders] of fewestHolders(plan)) {
     if (holders >= policy.minimumSites) continue;

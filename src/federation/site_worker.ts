@@ -18,7 +18,7 @@ import type { ClientConfig } from "./config.ts";
 import { evaluationAt, federationPlanHash, lastRound, openPlan } from "./federation_plan.ts";
 import { decodeFlat } from "./flat_model.ts";
 import { readIdentity } from "./identity_file.ts";
-import { signHoldings } from "./holdings.ts";
+import { populationsHeld, signHoldings } from "./holdings.ts";
 import { checkCountersignedHead, parseJoined } from "./ledger_head.ts";
 import type { Letter } from "./mailbox.ts";
 import { passes } from "./passing_trouble.ts";
@@ -238,10 +238,14 @@ function isNotJoined(error: unknown): boolean {
 
 /** Joins and guards against roll-back: the newest countersigned head must be in this site's ledger. */
 async function join_(site: Site): Promise<number> {
+  const holdsOut = site.options.config.heldOut > 0;
   const answer = parseJoined(
     await site.connection.postJson<unknown>("/v1/join", {
       head: site.ledger.head(),
-      holdings: signHoldings(site.identity, site.data.sets.map(({ name }) => name)),
+      holdings: signHoldings(
+        site.identity,
+        populationsHeld(site.data.sets.map(({ name }) => name), holdsOut),
+      ),
     }),
   );
   if (answer.head !== null) {

@@ -10,7 +10,8 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
   {
     what: "Timing of messages",
     seenBy: "aggregator",
-    note: "how long a site trains varies with the number of sampled records; no fixed upload slot is kept",
+    note:
+      "how long a site trains varies with the number of sampled records, and how long it evaluates with the number of held-out records; no fixed upload slot is kept",
   },
   {
     what: "Refusals and aborts",
@@ -22,13 +23,18 @@ export const UNACCOUNTED_RELEASES: readonly UnaccountedRelease[] = [
     what: "Sets held",
     seenBy: "aggregator and other sites",
     note:
-      "every site signs at join which sets it holds, and the plan carries these statements so that each site can count the holders of a set; a site that lacks a set sends noise on its coordinates all the same",
+      "every site signs at join which sets it holds and whether its configuration holds patients out of them, and the plan carries these statements so that each site can count the holders of a set and of its held-out patients; a site that lacks them sends noise on their coordinates all the same",
   },
   {
     what: "Ledger head",
     seenBy: "aggregator",
     note:
-      "number of ledger entries and their hash at every join, plan and step, to detect a rolled-back ledger; no content",
+      "number of ledger entries and their salted hash at every join, plan and step, to detect a rolled-back ledger; no content",
+  },
+  {
+    what: "Software",
+    seenBy: "aggregator",
+    note: "name and version of the software, in the user-agent header of every request",
   },
   {
     what: "Ledger statement",

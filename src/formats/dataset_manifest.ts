@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { FedKimError } from "./errors.ts";
+import { SET_NAME, SET_NAME_RULE } from "./set_name.ts";
 
 /** Hourly or otherwise regular measurements, inline in the record as [steps][channels]; null = missing. */
 export interface TimeseriesModality {
@@ -193,7 +194,7 @@ const task: z.ZodType<TaskManifest> = z.object({
 
 const dataset: z.ZodType<DatasetManifest> = z.object({
   format: z.literal("fedkim-dataset/1"),
-  name,
+  name: z.string().regex(SET_NAME, { message: `a set's name needs ${SET_NAME_RULE}` }),
   records: fileName,
   patientField: name,
   privacyUnit: z.enum(["patient", "image", "record"]),

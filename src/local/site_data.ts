@@ -1,6 +1,7 @@
 import { basename, join } from "node:path";
 import type { DatasetManifest } from "../formats/dataset_manifest.ts";
 import { FedKimError } from "../formats/errors.ts";
+import { MOST_SETS } from "../formats/set_name.ts";
 import { type Dataset, type DatasetRecord, unitOf } from "./dataset.ts";
 import { loadDataset } from "./dataset_reader.ts";
 import { PatientOwner, readingOrder } from "./_patient_owner.ts";
@@ -107,8 +108,15 @@ export function composeSite(name: string, dir: string, datasets: readonly Datase
   return { name, dir, sets, withheldRecords: sets.reduce((sum, set) => sum + set.withheld.records, 0) };
 }
 
-/** Refuses two datasets of one name, which plan and ledger could not tell apart. */
+/** Refuses two datasets of one name, which plan and ledger could not tell apart, and more than a site can state. */
 export function requireDistinct(dir: string, names: readonly string[]): void {
+  if (names.length > MOST_SETS) {
+    throw new FedKimError("DatasetError", `${dir} holds too many datasets.`, {
+      found: `${names.length}`,
+      needed: `at most ${MOST_SETS}`,
+      remedy: "put sets together, or give this site the ones it takes part with in a folder of their own",
+    });
+  }
   if (new Set(names).size === names.length) return;
   throw new FedKimError("DatasetError", `${dir} holds two datasets of the same name.`, {
     found: names.join(", "),

@@ -31,6 +31,8 @@ const heldOutAt = (site: string) => site === SITES[3] ? 0 : 0.5;
 async function prepared(dir: string, allowed: boolean): Promise<TestFederation> {
   const federation = await TestFederation.create(dir, STEPS, 30_000, 120_000, {
     tasks: ["icu_shock", "icu_mortality", "cxr_pneumonia"],
+    // All four: every sum has the three sites with held-out patients that their policies ask for.
+    rounds: { steps: STEPS, phaseDeadlineMs: 30_000, joinDeadlineMs: 120_000, minimumSites: 4 },
     evaluation: { epsilon: EPSILON, bins: 6, minimumCount: 8 },
   });
   if (allowed) await letEvaluate(dir, { maxEpsilon: EPSILON, minimumCount: 8 }, heldOutAt);
@@ -112,6 +114,10 @@ Deno.test("sites evaluate the model on held-out patients, who can withdraw, and 
 
     const { plan } = JSON.parse(await Deno.readTextFile(`${dir}/run/run.json`)) as { plan: FederationPlan };
     const { evaluation } = plan;
+    for (const { site: name, holdings } of plan.roster) {
+      const stated = holdings!.sets.filter((set) => set.endsWith(".held_out"));
+      assert.equal(stated.length, heldOutAt(name) > 0 ? holdings!.sets.length / 2 : 0, `${name}'s statement`);
+    }
     const model = await artefact!;
     const line = (await metricsOf(federation)).find(({ kind }) => kind === "cross_site_evaluation")!;
     assert.equal(line.round, round);

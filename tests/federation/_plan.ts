@@ -1,4 +1,4 @@
-import { createPlan } from "../../src/dp/mod.ts";
+import { createPlan, type DpPopulation } from "../../src/dp/mod.ts";
 import type { FederationPlan } from "../../src/federation/federation_plan.ts";
 import { signHoldings } from "../../src/federation/holdings.ts";
 import type { SitePolicy } from "../../src/federation/site_policy.ts";
@@ -14,7 +14,7 @@ export const sites: readonly Identity[] = ["a", "b", "c", "d"].map((name) => gen
 export const spec = icuSpec();
 
 /** A small, valid plan for four sites. */
-export function makePlan(epsilon = 4): FederationPlan {
+export function makePlan(epsilon = 4, population: Partial<DpPopulation> = {}): FederationPlan {
   return {
     format: "fedkim-plan/1",
     federation: "test",
@@ -27,7 +27,7 @@ export function makePlan(epsilon = 4): FederationPlan {
     tasks: ["icu_shock"],
     model: { spec, baseWeights: "0".repeat(64), textTable: "1".repeat(64) },
     dp: createPlan({
-      populations: [{ name: "icu", unit: "patient", samplingRate: 0.1, maxGradNorm: 1 }],
+      populations: [{ name: "icu", unit: "patient", samplingRate: 0.1, maxGradNorm: 1, ...population }],
       setsAreDisjoint: true,
       neighboring: "add_or_remove_one",
       steps: 10,

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fewestHolders, requireHolders, signHoldings } from "../../src/federation/holdings.ts";
+import {
+  fewestHolders,
+  populationsHeld,
+  requireHolders,
+  signHoldings,
+} from "../../src/federation/holdings.ts";
 import { type FederationPlan, openPlan, sealPlan } from "../../src/federation/federation_plan.ts";
 import { gatePlan } from "../../src/federation/plan_gate.ts";
 import { EnrollmentBook } from "../../src/federation/enrollment_book.ts";
 import { RunStore } from "../../src/federation/run_store.ts";
 import { SiteDesk } from "../../src/federation/site_desk.ts";
 import { FedKimError } from "../../src/formats/errors.ts";
+import { JoinSchema } from "../../src/federation/api/schemas.ts";
+import { MOST_SETS } from "../../src/formats/set_name.ts";
 import { aggregator, makePlan, policy, sites } from "./_plan.ts";
+import { openToEvaluation, planWithEvaluation } from "./site_evaluation/_plan.ts";
 
 const UNITS = new Map([["icu", "patient"]]);
 
@@ -106,4 +114,43 @@ Deno.test("join() keeps a statement that the site has signed, and refuses any ot
     await book.close();
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+/** The plan with an evaluation where site i states whether it holds patients out. */
+function holdingOut(...out: readonly boolean[]): FederationPlan {
+  const plan = planWithEvaluation();
+  const roster = plan.roster.map(({ site, publicKey }, i) => {
+    return { site, publicKey, holdings: signHoldings(sites[i], populationsHeld(["icu"], out[i])) };
+  });
+  return { ...plan, roster };
+}
+
+Deno.test("a site that holds patients out states it for each of its sets, and that is all it states", () => {
+  assert.deepEqual(populationsHeld(["icu", "ecg"], true), ["icu", "icu.held_out", "ecg", "ecg.held_out"]);
+  assert.deepEqual(populationsHeld(["icu", "ecg"], false), ["icu", "ecg"]);
+});
+
+Deno.test("an evaluation that could be of fewer sites' held-out patients than the smallest cohort is refused", () => {
+  const gate = (plan: FederationPlan) => gatePlan(plan, openToEvaluation, sites[0], UNITS);
+  const all = holdingOut(true, true, true, true);
+  assert.deepEqual(fewestHolders(all), new Map([["icu", 3], ["icu.held_out", 3]]));
+  gate(all);
+  for (const out of [[true, true, true, false], [false, true, true, true], [true, false, false, false]]) {
+    const plan = holdingOut(...out);
+    assert.throws(() => gate(plan), tooFew, `${out}`);
+    assert.throws(() => requireHolders(plan), { code: "ConfigError", message: /icu\.held_out/ });
+    const { evaluation: _, ...alone } = plan;
+    gatePlan(alone, openToEvaluation, sites[0], UNITS);
+  }
+});
+
+Deno.test("a join takes the statement of a site with the longest names and the most sets, and no longer one", () => {
+  const head = { sequence: 0, hash: "00".repeat(32) };
+  const names = Array.from({ length: MOST_SETS }, (_, i) => `${i}`.padStart(55, "n"));
+  const join = (sets: string[]) =>
+    JoinSchema.safeParse({ head, holdings: signHoldings(sites[0], sets) }).success;
+  assert.ok(join(populationsHeld(names, true)));
+  assert.ok(!join([...populationsHeld(names, true), "one_more"]));
+  assert.ok(!join(["n".repeat(65)]));
+  assert.ok(!join(["a|b"]));
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseDatasetManifest, parseFederationManifest } from "../../src/formats/dataset_manifest.ts";
+import { heldOutName, POPULATION_NAME } from "../../src/formats/set_name.ts";
 
 const task = {
   name: "shock",
@@ -58,4 +59,24 @@ Deno.test("parseFederationManifest() needs at least one site and says when the f
   assert.deepEqual(parseFederationManifest(JSON.stringify(good), "f.json").sites, ["a"]);
   assert.throws(() => parseFederationManifest(JSON.stringify({ ...good, sites: [] }), "f.json"), /sites/);
   assert.throws(() => parseFederationManifest("{", "f.json"), /f\.json is not JSON/);
+});
+
+Deno.test("a set has a name that plan, ledger and statements take, with and without held-out patients, or none", () => {
+  for (const name of ["icu", "ICU_2.v1-b", "a".repeat(55), "x.held_out.y", "held_out"]) {
+    assert.equal(parseDatasetManifest(JSON.stringify({ ...manifest, name }), "d.json").name, name);
+    assert.match(heldOutName(name), POPULATION_NAME);
+  }
+  const wrong = [
+    "",
+    "a".repeat(56),
+    "a".repeat(200),
+    "icu ward",
+    "icu|x",
+    "..",
+    ".icu",
+    "é",
+    "a\nb",
+    "icu.held_out",
+  ];
+  for (const name of wrong) refuses({ name }, /name: .*1 to 55/);
 });

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { MOST_POPULATIONS } from "../../formats/set_name.ts";
 import { HoldingsSchema } from "../holdings.ts";
 import { ERROR_EXIT_STATUS } from "../../formats/errors.ts";
 
@@ -65,8 +66,10 @@ export type PlanAnswer = z.infer<typeof PlanAnswerSchema>;
 
 const bound = z.number().min(0).max(1e12);
 const count = z.int().min(0).max(2 ** 53 - 1);
+// Not the rule of today: ledgers keep budgets of sets that earlier versions have taken.
+const bookedName = z.string().min(1).max(64);
 const promise = z.strictObject({
-  population: z.string().min(1).max(64),
+  population: bookedName,
   unit: z.enum(["patient", "record", "image", "site"]),
   neighboring: z.enum(["add_or_remove_one", "replace_one", "replace_special"]),
 });
@@ -87,7 +90,7 @@ export const LedgerStatementSchema = z.strictObject({
   tornLines: count,
   budgetChanges: z.array(z.strictObject({
     at: z.iso.datetime(),
-    population: z.string().min(1).max(64),
+    population: bookedName,
     from: bookedBudget.nullable(),
     to: bookedBudget,
   })).max(1000),
@@ -101,7 +104,7 @@ export const LedgerStatementSchema = z.strictObject({
     committed: bound,
     rounds: count,
     roundsLeft: count.optional(),
-  })).max(64),
+  })).max(MOST_POPULATIONS),
 }).openapi("LedgerStatement");
 
 /** What an operator may know at any time. */

@@ -1,6 +1,6 @@
 /** @jsxImportSource hono/jsx */
 import { upperBoundText as upper } from "../../dp/mod.ts";
-import { crossSiteMarkdown } from "../site_evaluation/mod.ts";
+import { crossSiteTable } from "../site_evaluation/mod.ts";
 import { epsilonFigure, learningFigure, type Markup, routingFigure } from "./figures.tsx";
 import { reportLink, table } from "./parts.tsx";
 import { epsilonAfter, type Snapshot } from "./snapshot.ts";
@@ -164,13 +164,12 @@ function sitesTable({ sites, epsilon, steps }: Snapshot): Markup {
 /** The sites' own evaluation, in the words of the model card: a sentence, and a row for each task and subgroup. */
 function crossSiteSection({ crossSite }: Snapshot): Markup | null {
   if (crossSite === undefined) return null;
-  const [said, , head, , ...rows] = crossSiteMarkdown(crossSite);
-  const cells = (line: string) => line.split("|").slice(1, -1).map((cell) => cell.trim());
+  const { said, head, rows } = crossSiteTable(crossSite);
   return (
     <section aria-labelledby="held-out">
       <h2 id="held-out">Results on the sites' held-out patients</h2>
       <p class="note">{said}</p>
-      {table("Tasks and subgroups", cells(head), rows.map(cells))}
+      {table("Tasks and subgroups", head, rows)}
     </section>
   );
 }

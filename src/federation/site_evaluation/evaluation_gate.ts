@@ -1,4 +1,6 @@
 import { federatedHeadSets } from "./head_sets.ts";
+import type { DpPopulation } from "../../dp/mod.ts";
+import { canonicalJson } from "../../formats/canonical_json.ts";
 import { FedKimError } from "../../formats/errors.ts";
 import type { FederationPlan } from "../federation_plan.ts";
 import type { SitePolicy } from "../site_policy.ts";
@@ -61,12 +63,12 @@ function gateShape(plan: FederationPlan, evaluation: EvaluationPlan, minFloatSla
   const { request } = evaluation.dp;
   const training = plan.dp.request;
   const sets = federatedHeadSets(plan.model.spec, evaluation.tasks);
-  const wanted = sets?.map(heldOutPopulation).sort().join();
-  const found = request.populations.map(({ name }) => name).sort().join();
+  const wanted = training.populations.filter(({ name }) => sets?.includes(name))
+    .map((population) => ({ ...population, name: heldOutPopulation(population.name) }));
   const { n, nMin, colluders } = training.cohort;
   const holds = {
     tasks: sets !== undefined && new Set(evaluation.tasks).size === evaluation.tasks.length,
-    populations: wanted === found,
+    populations: protectedAs(wanted) === protectedAs(request.populations),
     dimension: request.dimension === dimensionOf(evaluation),
     steps: request.steps === 1 && request.populations.every(({ samplingRate }) => samplingRate === 1),
     profile: request.profile.type === "strict",
@@ -82,6 +84,12 @@ function gateShape(plan: FederationPlan, evaluation: EvaluationPlan, minFloatSla
     `an evaluation whose ${wrong[0]} does not follow from the plan`,
     "tell the consortium",
   );
+}
+
+/** Whom populations protect, as text: who is at several sites is charged by the same rule in training and evaluation. */
+function protectedAs(populations: readonly DpPopulation[]): string {
+  const promises = populations.map(({ name, unit, maxSitesPerUnit = 1 }) => [name, unit, maxSitesPerUnit]);
+  return canonicalJson(promises.map((promise) => canonicalJson(promise)).sort());
 }
 
 function refuse(reason: string, found: string, remedy: string): FedKimError {

@@ -3,6 +3,7 @@ import { createPlan, type DpPlan, type DpPlanRequest, parsePlan } from "../../dp
 import type { HeadSpec, LocalModelSpec } from "../../local/mod.ts";
 import { FedKimError } from "../../formats/errors.ts";
 import { sha256Hex } from "../../formats/canonical_json.ts";
+import { heldOutName } from "../../formats/set_name.ts";
 import type { EvaluationConfig } from "./evaluation_config.ts";
 import { dimensionOf, type LayoutTerms } from "./layout.ts";
 import { SubgroupSchema } from "./subgroups.ts";
@@ -39,7 +40,7 @@ export function parseEvaluationPlan(value: unknown): EvaluationPlan {
  * never evaluated on, so the two populations compose in parallel (McSherry 2009, theorem 4).
  */
 export function heldOutPopulation(set: string): string {
-  return `${set}.held_out`;
+  return heldOutName(set);
 }
 
 /** Under what a ledger books the evaluation of a plan: the plan's own hash stands for its training steps. */

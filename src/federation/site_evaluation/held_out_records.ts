@@ -53,7 +53,9 @@ export async function scoredUnits(
   const score = async () => {
     for (const { row, ...scored } of await scoreBlock(set, block.map(({ record }) => record), scoring)) {
       const { unit } = block[row];
-      units.set(unit, [...units.get(unit) ?? [], scored]);
+      const known = units.get(unit);
+      if (known === undefined) units.set(unit, [scored]);
+      else known.push(scored);
     }
     block = [];
   };

@@ -4,9 +4,8 @@ import type { TaskBins } from "./evaluation_model.ts";
 import type { EvaluationPlan } from "./evaluation_plan.ts";
 import { type Histogram, histogramsOf } from "./histogram.ts";
 import { type Group, groupsOf } from "./layout.ts";
-
-/** A count below this many standard deviations of its noise says nothing. */
-const DEVIATIONS = 3;
+import { levelsOf } from "./subgroups.ts";
+import { joined, shownLevels, type SuppressionReason, tooSmall, total, visibleFrom } from "./suppression.ts";
 
 /** What is said about one group. */
 export type GroupResult =
@@ -26,8 +25,8 @@ export type GroupResult =
   })
   | (Group & {
     readonly suppressed: true;
-    /** Why: too few units, or fewer than the noise lets one tell. */
-    readonly reason: "below_minimum_count" | "within_noise";
+    /** Why. */
+    readonly reason: SuppressionReason;
   });
 
 /** Results of one task. */
@@ -38,6 +37,8 @@ export interface TaskAcrossSites {
   readonly noise: number;
   /** Everybody first, then subgroups. */
   readonly groups: readonly GroupResult[];
+  /** Of each dimension the levels that are suppressed, as one group, where that may be shown. */
+  readonly together?: readonly GroupResult[];
 }
 
 /** What the sites' evaluation gave. */
@@ -77,50 +78,114 @@ export function crossSiteResult(
   sum: Uint32Array,
   survivors: number,
 ): CrossSiteEvaluation {
-  const histograms = histogramsOf(evaluation, spec, sum, survivors);
-  const groups = groupsOf(evaluation);
-  const tasks = evaluation.tasks.map((task, i): [string, TaskAcrossSites] => [task, {
-    calibrated: bins[task].calibrated,
-    noise: histograms[i][0].noise,
-    groups: groups.map((group, g) => ({
-      ...group,
-      ...groupResult(histograms[i][g], bins[task], evaluation.minimumCount, 1 + i * groups.length + g),
-    })),
-  }]);
+  const { minimumCount } = evaluation;
+  const tasks = histogramsOf(evaluation, spec, sum, survivors).map((histograms, i): CountedTask => {
+    const name = evaluation.tasks[i];
+    const used = bins[name].probabilities.length;
+    const all = histograms.map(({ no, yes, noise }) => ({
+      no: no.slice(0, used),
+      yes: yes.slice(0, used),
+      noise,
+    }));
+    const { set } = spec.heads.find((head) => head.task === name)!;
+    return {
+      name,
+      set,
+      bins: bins[name],
+      histograms: all,
+      shown: tooSmall(all[0], minimumCount) === undefined,
+    };
+  });
+  const parts = new Map([...new Set(tasks.map(({ set }) => set))].map((set) => {
+    return [set, partsOf(evaluation, tasks.filter((task) => task.set === set && task.shown))];
+  }));
   return {
     sites: survivors,
-    minimumCount: evaluation.minimumCount,
+    minimumCount,
     privacy: evaluation.dp.guarantees.map(({ population, unit, epsilon, delta }) => ({
       population,
       unit,
       epsilon,
       delta,
     })),
-    tasks: Object.fromEntries(tasks),
+    tasks: Object.fromEntries(tasks.map((task, i) => [
+      task.name,
+      taskResult(task, evaluation, parts.get(task.set)!, 1 + i * task.histograms.length),
+    ])),
   };
 }
 
-type Said =
-  | Omit<Extract<GroupResult, { suppressed: false }>, keyof Group>
-  | Omit<Extract<GroupResult, { suppressed: true }>, keyof Group>;
+/** Counts of one task. */
+interface CountedTask {
+  readonly name: string;
+  readonly set: string;
+  readonly bins: TaskBins;
+  /** `[group]`, with the bins that the task uses. */
+  readonly histograms: readonly Histogram[];
+  /** Whether the figures of everybody are shown; nothing of the task is where they are not. */
+  readonly shown: boolean;
+}
 
-function groupResult(histogram: Histogram, bins: TaskBins, minimumCount: number, seed: number): Said {
-  const used = bins.probabilities.length;
-  const no = histogram.no.slice(0, used), yes = histogram.yes.slice(0, used);
-  const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+/** What is shown of one dimension for all tasks of a set. */
+interface Part {
+  /** Name of the dimension. */
+  readonly dimension: string;
+  /** Numbers of its groups that are hidden. */
+  readonly hidden: readonly number[];
+  /** Whether they are shown as one group. */
+  readonly together: boolean;
+}
+
+function partsOf({ subgroups, minimumCount }: EvaluationPlan, tasks: readonly CountedTask[]): Part[] {
+  let first = 1;
+  return subgroups.map((dimension) => {
+    const start = first;
+    first += levelsOf(dimension).length;
+    const levels = tasks.map(({ histograms }) => histograms.slice(start, first));
+    const { hidden, together } = shownLevels(levels, minimumCount);
+    return { dimension: dimension.name, hidden: hidden.map((level) => start + level), together };
+  });
+}
+
+function taskResult(
+  { bins, histograms, shown }: CountedTask,
+  evaluation: EvaluationPlan,
+  parts: readonly Part[],
+  seed: number,
+): TaskAcrossSites {
+  const groups = groupsOf(evaluation);
+  const hidden = new Set(parts.flatMap((part) => part.hidden));
+  return {
+    calibrated: bins.calibrated,
+    noise: histograms[0].noise,
+    groups: groups.map((group, g): GroupResult => {
+      const reason = tooSmall(histograms[g], evaluation.minimumCount) ??
+        (hidden.has(g) || !shown ? "by_subtraction" as const : undefined);
+      if (reason !== undefined) return { ...group, suppressed: true, reason };
+      return { ...group, ...figures(histograms[g], bins, seed + g) };
+    }),
+    together: parts.filter(({ together }) => shown && together).map(({ dimension, hidden }) => ({
+      dimension,
+      level: hidden.map((g) => groups[g].level).join(" or "),
+      ...figures(joined(hidden.map((g) => histograms[g])), bins, seed + hidden[0]),
+    })),
+  };
+}
+
+type Shown = Omit<Extract<GroupResult, { suppressed: false }>, keyof Group>;
+
+function figures(histogram: Histogram, bins: TaskBins, seed: number): Shown {
+  const { no, yes } = histogram;
   const [negatives, positives] = [total(no), total(yes)];
-  const visible = DEVIATIONS * histogram.noise * Math.sqrt(used);
-  if (!(negatives + positives >= minimumCount)) return { suppressed: true, reason: "below_minimum_count" };
-  if (negatives + positives < visible * Math.SQRT2) return { suppressed: true, reason: "within_noise" };
-  const figures = estimatesOf({ no, yes, noise: histogram.noise }, bins, seed);
-  const least = Math.max(1, visible);
+  const found = estimatesOf(histogram, bins, seed);
+  const least = Math.max(1, visibleFrom(histogram));
   return {
     suppressed: false,
     figures: {
-      ...figures,
-      auroc: negatives < least || positives < least ? null : figures.auroc,
-      sensitivity: positives < least ? null : figures.sensitivity,
-      specificity: negatives < least ? null : figures.specificity,
+      ...found,
+      auroc: negatives < least || positives < least ? null : found.auroc,
+      sensitivity: positives < least ? null : found.sensitivity,
+      specificity: negatives < least ? null : found.specificity,
     },
     bins: bins.probabilities.map((probability, bin) => ({ probability, no: no[bin], yes: yes[bin] })),
   };

@@ -6,6 +6,7 @@ import type {
   TaskManifest,
 } from "../../formats/dataset_manifest.ts";
 import { FedKimError } from "../../formats/errors.ts";
+import { SET_NAME, SET_NAME_RULE } from "../../formats/set_name.ts";
 
 /** What every import states about the set as a whole. */
 export interface SetOptions {
@@ -39,7 +40,7 @@ export interface TaskText {
 
 /** Fields of {@link SetOptions} for a mapping's schema. */
 export const setShape = {
-  name: z.string().min(1).max(200),
+  name: z.string().regex(SET_NAME, { message: `a set's name needs ${SET_NAME_RULE}` }),
   licence: z.string().min(1),
   citation: z.string().default("not stated"),
   privacyUnit: z.enum(["patient", "image", "record"]),

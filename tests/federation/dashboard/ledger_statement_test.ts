@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openLedger } from "../../../src/dp/mod.ts";
+import { MOST_POPULATIONS } from "../../../src/formats/set_name.ts";
 import { ledgerStatement, ledgerStatementOf } from "../../../src/federation/ledger_statement.ts";
 import { generateIdentity } from "../../../src/secure_agg/mod.ts";
 import { enroll, type Service, withService } from "../api/_service.ts";
@@ -59,7 +60,7 @@ Deno.test("a statement about another site, of another chain, with anything else 
         { ...own, records: [1] },
         { ...own, rows: [{ ...row, spent: -1 }] },
         { ...own, rows: [{ ...row, spent: null }] },
-        { ...own, rows: Array.from({ length: 65 }, () => row) },
+        { ...own, rows: Array.from({ length: MOST_POPULATIONS + 1 }, () => row) },
         { ...own, rows: [{ ...row, population: "<script>".repeat(20) }] },
       ]
     ) {

@@ -23,14 +23,14 @@ Deno.test("subgroups of the sites' own evaluation stand on the operator's page, 
             figures: { ...counted, ...figures },
             bins: [],
           },
-          { dimension: "sex", level: "<f>", suppressed: true, reason: "below_minimum_count" },
+          { dimension: "sex", level: "<f> | x", suppressed: true, reason: "below_minimum_count" },
         ],
       },
     },
   } as unknown as NonNullable<Snapshot["crossSite"]>;
   const page = String(await operatorSections({ ...snapshot, crossSite }));
   assert.match(page, /held-out patients[\s\S]*icu_shock[\s\S]*0\.710 \(0\.620 to 0\.800\)/);
-  assert.match(page, /sex: &lt;f&gt;<\/td><td>too few/);
+  assert.match(page, /sex: &lt;f&gt; \| x<\/td><td>too few/);
   assert.doesNotMatch(String(await operatorSections(snapshot)), /held-out/);
 });
 

@@ -1,8 +1,10 @@
+import type { DpPopulation } from "../../../src/dp/mod.ts";
 import { makeEvaluationPlan } from "../../../src/federation/site_evaluation/mod.ts";
 import type { EvaluationConfig, EvaluationPlan } from "../../../src/federation/mod.ts";
 import type { FederationPlan } from "../../../src/federation/federation_plan.ts";
 import type { SitePolicy } from "../../../src/federation/site_policy.ts";
-import { makePlan, policy } from "../_plan.ts";
+import { populationsHeld, signHoldings } from "../../../src/federation/holdings.ts";
+import { makePlan, policy, sites } from "../_plan.ts";
 
 export const CONFIG: EvaluationConfig = {
   epsilon: 2,
@@ -20,10 +22,14 @@ const training = makePlan();
 /** The small plan of four sites with an evaluation after its ten steps. */
 export function planWithEvaluation(
   change: Partial<EvaluationConfig> = {},
+  population?: Partial<DpPopulation>,
 ): FederationPlan & { readonly evaluation: EvaluationPlan } {
-  const plan = training;
+  const plan = population === undefined ? training : makePlan(4, population);
   const terms = { spec: plan.model.spec, training: plan.dp.request };
-  return { ...plan, evaluation: makeEvaluationPlan({ ...CONFIG, ...change }, terms) };
+  const roster = plan.roster.map((entry, i) => {
+    return { ...entry, holdings: signHoldings(sites[i], populationsHeld(["icu"], true)) };
+  });
+  return { ...plan, roster, evaluation: makeEvaluationPlan({ ...CONFIG, ...change }, terms) };
 }
 
 /** A policy that allows it. */

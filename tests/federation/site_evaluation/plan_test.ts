@@ -95,6 +95,20 @@ Deno.test("gatePlan() refuses an evaluation that does not follow from its plan",
   refused(withRequest({ populations: [training] }), openToEvaluation, "evaluation_mismatch");
 });
 
+Deno.test("gatePlan() refuses an evaluation that charges a patient of several sites otherwise than the training", () => {
+  const atTwo = planWithEvaluation({}, { maxSitesPerUnit: 2 });
+  const [population] = atTwo.evaluation.dp.request.populations;
+  assert.equal(population.maxSitesPerUnit, 2, "the evaluation follows the training");
+  gatePlan(atTwo, { ...openToEvaluation, maxEpsilon: 1e4 }, sites[0], units);
+  const plan = planWithEvaluation();
+  const swapped = [{ ...atTwo, evaluation: plan.evaluation }, { ...plan, evaluation: atTwo.evaluation }];
+  for (const mixed of swapped) {
+    refused(mixed, { ...openToEvaluation, maxEpsilon: 1e4 }, "evaluation_mismatch");
+  }
+  const perRecord = planWithEvaluation({}, { unit: "record" }).evaluation;
+  refused({ ...plan, evaluation: perRecord }, openToEvaluation, "evaluation_mismatch");
+});
+
 Deno.test("the round after the last step is the evaluation's, with its own dimension, and there is none after it", () => {
   const plan = planWithEvaluation();
   const modelHash = "a".repeat(64);

@@ -21,7 +21,7 @@ import {
   withdrawPatients,
   writePolicy,
 } from "../../../src/federation/mod.ts";
-import { signHoldings } from "../../../src/federation/holdings.ts";
+import { populationsHeld, signHoldings } from "../../../src/federation/holdings.ts";
 import { openServer } from "../../../src/federation/http_server.ts";
 import { isHeldOut } from "../../../src/federation/held_out.ts";
 import { PatientKey } from "../../../src/federation/patient_key.ts";
@@ -136,7 +136,7 @@ Deno.test("over HTTP, four real workers give one noised sum of their held-out pa
       neighboring: "add_or_remove_one",
       steps: 1,
       dimension: federatedParameters(spec).dimension,
-      cohort: { n: 4, nMin: 3, colluders: 1 },
+      cohort: { n: 4, nMin: 4, colluders: 1 },
       maxUnitsPerStep: 1024,
       delta: 1e-5,
       target: { epsilon: 4 },
@@ -148,7 +148,11 @@ Deno.test("over HTTP, four real workers give one noised sum of their held-out pa
       const state = `${dir}/sites/${site}`;
       await acceptInvite(state, encodeInvite(await book.invite(site, server.url)));
       const own = await readIdentity(`${state}/${SITE_FILES.identity}`);
-      roster.push({ site, publicKey: toHex(own.publicKey), holdings: signHoldings(own, ["icu"]) });
+      roster.push({
+        site,
+        publicKey: toHex(own.publicKey),
+        holdings: signHoldings(own, populationsHeld(["icu"], heldOutAt(site) > 0)),
+      });
       const allowed = { maxEpsilon: EPSILON, minimumCount: 8 };
       await writePolicy(`${state}/${SITE_FILES.policy}`, { ...openPolicy(site), evaluation: allowed }, own);
     }
@@ -165,7 +169,7 @@ Deno.test("over HTTP, four real workers give one noised sum of their held-out pa
       },
       dp,
       evaluation,
-      secureAggregation: { profile: "strict", threshold: 3, nMin: 3, colluders: 1, chunkCoordinates: 1024 },
+      secureAggregation: { profile: "strict", threshold: 3, nMin: 4, colluders: 1, chunkCoordinates: 1024 },
     };
     const planHash = federationPlanHash(plan);
     const leaving = await heldOutPatient(`${dir}/sites/${SITES[0]}`, `${dir}/data/${SITES[0]}`);
