@@ -126,6 +126,7 @@ for (let round = 1; round <= cohort.rounds; round++) {
     exact: outcome.sum.every((value, k) => value === expected[k]),
   });
 }
+await words.next(); // sites end with the farewell: what they have cost is asked before it
 await desk.farewell(undefined, 10_000);
 desk.close();
 await server.shutdown();

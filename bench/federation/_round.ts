@@ -110,6 +110,7 @@ export async function measureRounds(options: RoundOptions): Promise<MeasuredRoun
       const [sitesCpu, masksCpu] = [after.cpu - before.cpu, after.masks - before.masks];
       rounds.push({ ...measured, polls, sitesCpu, masksCpu });
     }
+    await aggregator.tell("over");
     await Promise.all(started.map((process) => process.end()));
     return rounds;
   } finally {
