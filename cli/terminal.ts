@@ -2,8 +2,30 @@ import type { ProgressEvent } from "../src/formats/progress.ts";
 
 const encoder = new TextEncoder();
 
-/** Writes all of a text; a reader that has gone away, such as `head`, ends the program quietly. */
+/** Weights and colours as {@link paint} and the parser of arguments use them: none that hides what it colours. */
+// deno-lint-ignore no-control-regex
+const OURS = /\x1b\[(?:[0-4]|2[234]|3[1-79]|9[1-7])m/;
+
+/** What moves the cursor, colours, rings, or turns the order of letters around; tabs and line feeds are text. */
+const ACTING = /(?!\r?\n|\t)[\p{Cc}\p{Bidi_Control}]/u;
+
+/**
+ * A text as a terminal may be given it: names and reasons come from other parties, and a control sequence in one could
+ * hide a line, write another or set the window's title. This program's own colours stay.
+ */
+export function inert(text: string): string {
+  return text.replace(
+    new RegExp(`(${OURS.source})|${ACTING.source}`, "gu"),
+    (_, ours?: string) => ours ?? "\ufffd",
+  );
+}
+
+/** Writes all of a text, inert on a terminal; a reader that has gone away, such as `head`, ends the program quietly. */
 function write(place: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
+  writeRaw(place, place.isTerminal() ? inert(text) : text);
+}
+
+function writeRaw(place: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
   const bytes = encoder.encode(text);
   try {
     for (let at = 0; at < bytes.length;) at += place.writeSync(bytes.subarray(at));
@@ -26,11 +48,11 @@ export const out = {
   note(text: string): void {
     write(Deno.stderr, `${text}\n`);
   },
-  /** Writes to stdout as it is. */
+  /** Writes to stdout without a line feed. */
   text(text: string): void {
     write(Deno.stdout, text);
   },
-  /** Writes to stderr as it is. */
+  /** Writes to stderr without a line feed. */
   error(text: string): void {
     write(Deno.stderr, text);
   },
@@ -89,7 +111,8 @@ export class ProgressLine {
     this.#printed = now;
     const line = this.#render(event, (now - this.#started) / 1000);
     if (terminal) {
-      out.error(`\r\x1b[2K${line}`);
+      writeRaw(Deno.stderr, "\r\x1b[2K");
+      out.error(line);
       this.#dirty = true;
       if (finished) this.end();
     } else {

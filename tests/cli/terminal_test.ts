@@ -78,3 +78,11 @@ terminalTest(
     await until(/^status=130/m, "the exit status");
   },
 );
+
+terminalTest(
+  "in a terminal a name with control sequences is shown, and none is obeyed",
+  async ({ press, until }) => {
+    await press("fedkim policy --state $'\\e[8mhid''den'", "Enter");
+    assert.match(await until(/ConfigError: [^]*hidden/, "the name"), /\ufffd\[8mhidden/);
+  },
+);

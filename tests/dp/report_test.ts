@@ -222,3 +222,15 @@ Deno.test("a report without a plan or ledgers says so instead of inventing numbe
   assert.deepEqual([empty.views, empty.sites, empty.curves, empty.summary], [[], [], [], []]);
   assert.match(renderHtml(empty), /named no further release/);
 });
+
+Deno.test("a statement with the countersigned entry's number and another hash is of another ledger", async () => {
+  const report = await sample();
+  const [{ site, head }] = report.sites;
+  const shown = (hash: string) =>
+    renderMarkdown({ ...report, elsewhere: [{ site, steps: 10, head: { ...head, hash } }] });
+  assert.match(shown(head.hash), /its budgets, as of that entry/);
+  assert.match(
+    shown("f".repeat(64)),
+    new RegExp(`budgets of another ledger: its entry ${head.sequence} is ${head.hash.slice(0, 16)}`),
+  );
+});

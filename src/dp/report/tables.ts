@@ -100,16 +100,18 @@ export function elsewhereTable({ elsewhere = [], sites }: PrivacyReport): Report
       "What the hospital has stated",
     ],
     rows: elsewhere.map(({ site, steps, head }) => {
-      const stated = sites.find((other) => other.site === site)?.head.sequence;
+      const stated = sites.find((other) => other.site === site)?.head;
       return [
         site,
         `${steps}`,
         head === undefined ? "none yet" : `${head.sequence}, ${head.hash.slice(0, 16)}…`,
         stated === undefined
           ? "nothing"
-          : stated === head?.sequence
+          : stated.sequence !== head?.sequence
+          ? `its budgets, as of entry ${stated.sequence}`
+          : stated.hash === head.hash
           ? "its budgets, as of that entry"
-          : `its budgets, as of entry ${stated}`,
+          : `budgets of another ledger: its entry ${stated.sequence} is ${stated.hash.slice(0, 16)}…`,
       ];
     }),
   };
